@@ -1,0 +1,18 @@
+export * from './assert-never';
+export * from './bms-error';
+export * from './call-metadata';
+export * from './ids';
+export * from './names';
+export { Reason, reasonFromJSON, reasonToJSON } from './gen/bms/error/v1/error';
+export * as models from './gen/bms/models/v1/models';
+export * as modelService from './gen/bms/models/v1/model_service';
+export * as blobService from './gen/bms/blobs/v1/blob_service';
+export * as workerService from './gen/bms/workers/v1/worker_service';
+export * as routeService from './gen/bms/routes/v1/route_service';
+export * as meshService from './gen/bms/mesh/v1/mesh_service';
+export * as adminService from './gen/bms/admin/v1/admin_service';
+export * as inference from './gen/wire/inference/grpc_service';
+export * as rpc from './wire/rpc';
+export * as health from './gen/wire/grpc/health/v1/health';
+export * as reflectionV1 from './gen/wire/grpc/reflection/v1/reflection';
+export * as reflectionV1Alpha from './gen/wire/grpc/reflection/v1alpha/reflection';

@@ -1,0 +1,84 @@
+import { SETTINGS_EXIT_CODE, SettingsError } from '@bms/settings';
+import { FolderTakenError } from './folder-lock';
+import { openSupervisorLink, SUPERVISED_VARIABLE } from './supervisor-link';
+
+/** A service that serves. */
+export interface RunningService {
+  /** Told to the supervisor, and by it to people: addresses. */
+  readonly facts: Readonly<Record<string, string | number>>;
+  /** Stops taking work, finishes what is in flight, closes. Aborting `signal` means: now. */
+  stop(signal: AbortSignal): Promise<void>;
+}
+
+/** What a service is given to run with. */
+export interface ServiceEnvironment {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Ends the whole process as on SIGTERM, for a service that wants to be started afresh. */
+  requestStop(reason: string): void;
+}
+
+/** Signals that come within this time after the first are the same wish, such as one Ctrl-C that arrives twice. */
+const SAME_WISH_MS = 1_000;
+/** After this, what is in flight is cut off. */
+const STOP_BOUND_MS = 30_000;
+
+/**
+ * The life of a service process: starts it, tells the supervisor, drains on SIGTERM (and on SIGINT, unless a
+ * supervisor handles that), stops at once on a later second signal or when the supervisor is gone, ends the process.
+ * Exit codes: 0 stopped; 1 failed, the reason in one sentence on stderr; 2 a wrong setting.
+ */
+export async function runService(start: (environment: ServiceEnvironment) => Promise<RunningService>): Promise<void> {
+  const { env } = process;
+  const stopNow = new AbortController();
+  let running: Promise<RunningService> | undefined;
+  let stoppingSinceMs: number | undefined;
+
+  const stop = (): void => {
+    const nowMs = performance.now();
+    if (stoppingSinceMs !== undefined) {
+      if (nowMs - stoppingSinceMs > SAME_WISH_MS) process.exit(1);
+      return;
+    }
+    stoppingSinceMs = nowMs;
+    setTimeout(() => stopNow.abort(), STOP_BOUND_MS).unref();
+    void Promise.resolve(running)
+      .then((service) => service?.stop(stopNow.signal))
+      .then(() => process.exit(0), fail);
+  };
+
+  const link = openSupervisorLink(env, () => {
+    stopNow.abort();
+    setTimeout(() => process.exit(1), SAME_WISH_MS).unref();
+    stop();
+  });
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', env[SUPERVISED_VARIABLE] === undefined ? stop : () => undefined);
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+
+  try {
+    running = start({ argv: process.argv.slice(2), env, requestStop: stop });
+    link?.ready((await running).facts);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/** Ends the process with what went wrong: one sentence where it was foreseen, the stack where it was not. */
+function fail(error: unknown): never {
+  process.stderr.write(`${startSentence(error)}\n`);
+  process.exit(error instanceof SettingsError ? SETTINGS_EXIT_CODE : 1);
+}
+
+function startSentence(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof SettingsError || error instanceof StartError) return error.message;
+  if (error instanceof FolderTakenError) return `${error.message}: choose another with --data, or stop that process`;
+  return error.stack ?? error.message;
+}
+
+/** A service cannot start, for a reason that whoever runs it can mend; the message says how. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
