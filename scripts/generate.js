@@ -13,10 +13,14 @@ run('generate', '--clean');
 run('build', '--as-file-descriptor-set', '--exclude-source-info=false', '-o', 'libs/contracts/descriptors.binpb');
 
 if (process.argv.includes('--check')) {
-  const changed = execFileSync('git', ['status', '--porcelain', '--', 'libs/contracts/src/gen', 'libs/contracts/descriptors.binpb'], {
-    cwd: root,
-    encoding: 'utf8',
-  });
+  const changed = execFileSync(
+    'git',
+    ['status', '--porcelain', '--', 'libs/contracts/src/gen', 'libs/contracts/descriptors.binpb'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  );
   if (changed !== '') {
     console.error(`Generated code is not what proto/ gives; run "npm run generate" and commit:\n${changed}`);
     process.exit(1);

@@ -17,7 +17,11 @@ export const UPLOAD_TICKET_TTL_MS = 6 * 3_600_000;
 const AUDIENCE = 'bms.blobs.v1.BlobService';
 
 /** Signs a ticket with the mesh's token (JWT, HS256), so that any registry can check it without asking admin. */
-export async function signUploadTicket(token: ServiceToken, ticket: UploadTicket, expiresAtMs: number): Promise<string> {
+export async function signUploadTicket(
+  token: ServiceToken,
+  ticket: UploadTicket,
+  expiresAtMs: number,
+): Promise<string> {
   return new SignJWT({ ...ticket })
     .setProtectedHeader({ alg: 'HS256' })
     .setAudience(AUDIENCE)
@@ -35,7 +39,9 @@ export async function verifyUploadTicket(token: ServiceToken, signed: string, no
     });
     return payload as unknown as UploadTicket;
   } catch (cause) {
-    throw new BmsError(Reason.UNAUTHENTICATED, 'the upload ticket is not valid (any more): ask admin for a new one', { cause });
+    throw new BmsError(Reason.UNAUTHENTICATED, 'the upload ticket is not valid (any more): ask admin for a new one', {
+      cause,
+    });
   }
 }
 

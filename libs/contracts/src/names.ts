@@ -28,7 +28,10 @@ export function parseLabel(text: string, field = 'label'): string {
 export function parseVersionNumber(value: string | number | bigint, field = 'version'): VersionNumber {
   const number = typeof value === 'string' ? (/^[0-9]{1,16}$/.test(value) ? Number(value) : NaN) : Number(value);
   if (!Number.isSafeInteger(number) || number < 1) {
-    throw BmsError.invalidRequest(field, `${JSON.stringify(String(value))} is not a version: 1 to ${VERSION_MAX} is allowed`);
+    throw BmsError.invalidRequest(
+      field,
+      `${JSON.stringify(String(value))} is not a version: 1 to ${VERSION_MAX} is allowed`,
+    );
   }
   return number as VersionNumber;
 }

@@ -1,11 +1,11 @@
 import { SETTINGS_EXIT_CODE, SettingsError } from '@bms/settings';
 import { FolderTakenError } from './folder-lock';
-import { openSupervisorLink, SUPERVISED_VARIABLE } from './supervisor-link';
+import { openSupervisorLink, SUPERVISED_VARIABLE, type ServiceFacts } from './supervisor-link';
 
 /** A service that serves. */
 export interface RunningService {
   /** Told to the supervisor, and by it to people: addresses. */
-  readonly facts: Readonly<Record<string, string | number>>;
+  readonly facts: ServiceFacts;
   /** Stops taking work, finishes what is in flight, closes. Aborting `signal` means: now. */
   stop(signal: AbortSignal): Promise<void>;
 }
@@ -30,14 +30,24 @@ const STOP_BOUND_MS = 30_000;
  */
 export async function runService(start: (environment: ServiceEnvironment) => Promise<RunningService>): Promise<void> {
   const { env } = process;
+  const supervised = env[SUPERVISED_VARIABLE] !== undefined;
   const stopNow = new AbortController();
   let running: Promise<RunningService> | undefined;
   let stoppingSinceMs: number | undefined;
 
+  const fail = (error: unknown): never => {
+    const sentence = sentenceOf(error);
+    const exitCode = error instanceof SettingsError ? SETTINGS_EXIT_CODE : 1;
+    process.stderr.write(`${sentence}\n`);
+    link?.tell({ kind: 'failed', sentence, exitCode });
+    process.exit(exitCode);
+  };
+
   const stop = (): void => {
     const nowMs = performance.now();
     if (stoppingSinceMs !== undefined) {
-      if (nowMs - stoppingSinceMs > SAME_WISH_MS) process.exit(1);
+      // A supervisor that wants an end at once kills; a second SIGTERM to a whole group must not cut drains short.
+      if (!supervised && nowMs - stoppingSinceMs > SAME_WISH_MS) process.exit(1);
       return;
     }
     stoppingSinceMs = nowMs;
@@ -53,25 +63,20 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
     stop();
   });
   process.on('SIGTERM', stop);
-  process.on('SIGINT', env[SUPERVISED_VARIABLE] === undefined ? stop : () => undefined);
+  process.on('SIGINT', supervised ? () => undefined : stop);
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
 
   try {
     running = start({ argv: process.argv.slice(2), env, requestStop: stop });
-    link?.ready((await running).facts);
+    link?.tell({ kind: 'ready', facts: (await running).facts });
   } catch (error) {
     fail(error);
   }
 }
 
-/** Ends the process with what went wrong: one sentence where it was foreseen, the stack where it was not. */
-function fail(error: unknown): never {
-  process.stderr.write(`${startSentence(error)}\n`);
-  process.exit(error instanceof SettingsError ? SETTINGS_EXIT_CODE : 1);
-}
-
-function startSentence(error: unknown): string {
+/** What went wrong: one sentence where it was foreseen, the stack where it was not. */
+function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof SettingsError || error instanceof StartError) return error.message;
   if (error instanceof FolderTakenError) return `${error.message}: choose another with --data, or stop that process`;

@@ -1,13 +1,22 @@
+import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 
 /** The file descriptor of the pipe between a supervisor and its child; its variable tells the child that there is one. */
 export const SUPERVISOR_FD = 3;
 export const SUPERVISED_VARIABLE = 'BMS_SUPERVISED';
 
+/** Addresses and the like: what a service tells about itself once it serves. */
+export type ServiceFacts = Readonly<Record<string, string | number>>;
+
+/** One line of JSON from a child to its supervisor. */
+export type ChildMessage =
+  | { readonly kind: 'ready'; readonly facts: ServiceFacts }
+  | { readonly kind: 'failed'; readonly sentence: string; readonly exitCode: number };
+
 /** A child's end of the pipe to the supervisor that started it. */
 export interface SupervisorLink {
-  /** Tells the supervisor that this process serves, with its addresses. */
-  ready(facts: Readonly<Record<string, string | number>>): void;
+  /** Written before it returns, since the process may end right after it. */
+  tell(message: ChildMessage): void;
 }
 
 /**
@@ -24,5 +33,13 @@ export function openSupervisorLink(
   socket.on('close', onLost);
   socket.resume();
   socket.unref();
-  return { ready: (facts) => void socket.write(`${JSON.stringify({ ready: facts })}\n`) };
+  return {
+    tell: (message) => {
+      try {
+        writeSync(SUPERVISOR_FD, `${JSON.stringify(message)}\n`);
+      } catch {
+        onLost();
+      }
+    },
+  };
 }

@@ -25,10 +25,7 @@ export const setting = {
   /** On or off: `true` or `false`; as a flag also `--name` and `--no-name`. */
   flag: (fallback: boolean) =>
     z
-      .preprocess(
-        (value) => (value === 'true' ? true : value === 'false' ? false : value),
-        z.boolean('true or false'),
-      )
+      .preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean('true or false'))
       .default(fallback),
   /** One of a few words. */
   choice: <const T extends readonly [string, ...string[]]>(words: T, fallback: T[number]) =>

@@ -43,7 +43,12 @@ describe('loadSettings', () => {
 
   it.each([
     ['an unknown flag', ['--grpc-prot', '1'], {}, '--grpc-prot'],
-    ['a port out of range', ['--grpc-port', '70000'], {}, 'setting grpcPort (--grpc-port, BMS_GRPC_PORT) is "70000": allowed is a port, 0 to 65535'],
+    [
+      'a port out of range',
+      ['--grpc-port', '70000'],
+      {},
+      'setting grpcPort (--grpc-port, BMS_GRPC_PORT) is "70000": allowed is a port, 0 to 65535',
+    ],
     ['a port that is no number', [], { BMS_GRPC_PORT: 'abc' }, 'is "abc": allowed is a port'],
     ['a flag that is neither true nor false', ['--insecure', 'maybe'], {}, 'allowed is true or false'],
     ['a size with a wrong unit', ['--message-limit', '5MB'], {}, 'allowed is bytes, such as'],

@@ -1,0 +1,118 @@
+import type { ServiceFacts } from '@bms/lifecycle';
+import type { ServiceProcess } from './service-process';
+
+/** A restart waits 0.1 s, twice as long after each death, at most 10 s; a run of 30 s starts that anew. */
+export const RESTART_FIRST_MS = 100;
+export const RESTART_MAX_MS = 10_000;
+export const RESTART_FORGIVEN_AFTER_MS = 30_000;
+
+/**
+ * - `starting`: its process runs and does not serve yet
+ * - `serving`
+ * - `waiting`: it died; started again after a pause
+ * - `stopping`: told to drain
+ * - `stopped`: for good
+ */
+export type ServiceState =
+  | { readonly kind: 'starting'; readonly run: ServiceProcess; readonly sinceMs: number }
+  | { readonly kind: 'serving'; readonly run: ServiceProcess; readonly sinceMs: number }
+  | { readonly kind: 'waiting'; readonly timer: NodeJS.Timeout }
+  | { readonly kind: 'stopping'; readonly run: ServiceProcess }
+  | { readonly kind: 'stopped' };
+
+export interface SupervisedServiceOptions {
+  readonly name: string;
+  readonly start: () => ServiceProcess;
+  /** A line for people. */
+  readonly say: (line: string) => void;
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number;
+}
+
+/** Keeps one service running: starts it, starts it again when it dies, drains it once. */
+export class SupervisedService {
+  private state: ServiceState = { kind: 'stopped' };
+  private deaths = 0;
+
+  constructor(private readonly options: SupervisedServiceOptions) {}
+
+  get pid(): number | undefined {
+    return 'run' in this.state ? this.state.run.pid : undefined;
+  }
+
+  /** The first start: throws the service's own sentence when it cannot serve, and does not try again. */
+  async startFirst(): Promise<ServiceFacts> {
+    const run = this.launch();
+    try {
+      const facts = await run.ready;
+      this.serve(run);
+      return facts;
+    } catch (error) {
+      this.setState({ kind: 'stopped' });
+      throw new Error(`${this.options.name} cannot start: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** Drains and ends it; resolves when it is gone. */
+  async stop(): Promise<void> {
+    const { state } = this;
+    if (state.kind === 'waiting') clearTimeout(state.timer);
+    if (!('run' in state)) {
+      this.setState({ kind: 'stopped' });
+      return;
+    }
+    this.setState({ kind: 'stopping', run: state.run });
+    state.run.signal('SIGTERM');
+    const exit = await state.run.exited;
+    if (exit.exitCode !== 0) this.options.say(`${this.options.name} did not end cleanly: ${exit.sentence ?? exit.how}`);
+    this.setState({ kind: 'stopped' });
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    if (this.state.kind === 'waiting') clearTimeout(this.state.timer);
+    if ('run' in this.state) this.state.run.signal('SIGKILL');
+    this.setState({ kind: 'stopped' });
+  }
+
+  private launch(): ServiceProcess {
+    const run = this.options.start();
+    this.setState({ kind: 'starting', run, sinceMs: this.options.nowMs() });
+    return run;
+  }
+
+  private serve(run: ServiceProcess): void {
+    this.setState({ kind: 'serving', run, sinceMs: this.options.nowMs() });
+    void run.exited.then(() => this.restart(run));
+  }
+
+  /** A run ended that nobody stopped. */
+  private async restart(run: ServiceProcess): Promise<void> {
+    const { state } = this;
+    if ((state.kind !== 'serving' && state.kind !== 'starting') || state.run !== run) return;
+    if (this.options.nowMs() - state.sinceMs > RESTART_FORGIVEN_AFTER_MS) this.deaths = 0;
+    const pauseMs = Math.min(RESTART_FIRST_MS * 2 ** this.deaths++, RESTART_MAX_MS);
+    const timer = setTimeout(() => this.launchAgain(), pauseMs);
+    this.setState({ kind: 'waiting', timer });
+    const { how, sentence } = await run.exited;
+    this.options.say(
+      `${this.options.name} (pid ${run.pid ?? '?'}) ended: ${sentence ?? how}; starting it again in ${pauseMs / 1000} s`,
+    );
+  }
+
+  private launchAgain(): void {
+    const run = this.launch();
+    run.ready.then(
+      () => {
+        if (this.state.kind !== 'starting' || this.state.run !== run) return;
+        this.serve(run);
+        this.options.say(`${this.options.name} (pid ${run.pid ?? '?'}) serves again`);
+      },
+      () => this.restart(run),
+    );
+  }
+
+  private setState(state: ServiceState): void {
+    this.state = state;
+  }
+}
