@@ -132,10 +132,12 @@ export interface TensorSpec {
   name: string;
   /** the Open Inference Protocol's name: FP32, INT64, BYTES, … */
   datatype: string;
-  /** -1 where the dimension is free */
+  /** -1 where the dimension is free; empty: a scalar, unless unranked */
   shape: bigint[];
   /** One entry per dimension: the symbol's name where the model gives one, else "". */
   symbols: string[];
+  /** The model does not say how many dimensions there are: shape is empty and any shape is taken. */
+  unranked: boolean;
 }
 
 export interface Signature {
@@ -342,7 +344,7 @@ export const VersionRef: MessageFns<VersionRef> = {
 };
 
 function createBaseTensorSpec(): TensorSpec {
-  return { name: "", datatype: "", shape: [], symbols: [] };
+  return { name: "", datatype: "", shape: [], symbols: [], unranked: false };
 }
 
 export const TensorSpec: MessageFns<TensorSpec> = {
@@ -363,6 +365,9 @@ export const TensorSpec: MessageFns<TensorSpec> = {
     writer.join();
     for (const v of message.symbols) {
       writer.uint32(34).string(v!);
+    }
+    if (message.unranked !== false) {
+      writer.uint32(40).bool(message.unranked);
     }
     return writer;
   },
@@ -422,6 +427,14 @@ export const TensorSpec: MessageFns<TensorSpec> = {
             message.symbols.push(reader.string());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.unranked = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -440,6 +453,7 @@ export const TensorSpec: MessageFns<TensorSpec> = {
       datatype: isSet(object.datatype) ? globalThis.String(object.datatype) : "",
       shape: globalThis.Array.isArray(object?.shape) ? object.shape.map((e: any) => BigInt(e)) : [],
       symbols: globalThis.Array.isArray(object?.symbols) ? object.symbols.map((e: any) => globalThis.String(e)) : [],
+      unranked: isSet(object.unranked) ? globalThis.Boolean(object.unranked) : false,
     };
   },
 
@@ -457,6 +471,9 @@ export const TensorSpec: MessageFns<TensorSpec> = {
     if (message.symbols?.length) {
       obj.symbols = message.symbols;
     }
+    if (message.unranked !== false) {
+      obj.unranked = message.unranked;
+    }
     return obj;
   },
 
@@ -469,6 +486,7 @@ export const TensorSpec: MessageFns<TensorSpec> = {
     message.datatype = object.datatype ?? "";
     message.shape = object.shape?.map((e) => BigInt(e)) || [];
     message.symbols = object.symbols?.map((e) => e) || [];
+    message.unranked = object.unranked ?? false;
     return message;
   },
 };
