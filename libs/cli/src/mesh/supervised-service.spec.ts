@@ -1,0 +1,133 @@
+import type { ServiceFacts } from '@bms/lifecycle';
+import type { ChildExit, ServiceProcess } from './service-process';
+import { RESTART_FIRST_MS, RESTART_FORGIVEN_AFTER_MS, RESTART_MAX_MS, SupervisedService } from './supervised-service';
+
+/** A child whose life the test decides. */
+class FakeRun {
+  readonly signals: string[] = [];
+  private resolveReady!: (facts: ServiceFacts) => void;
+  private rejectReady!: (error: Error) => void;
+  private resolveExit!: (exit: ChildExit) => void;
+  readonly ready = new Promise<ServiceFacts>((resolve, reject) => {
+    this.resolveReady = resolve;
+    this.rejectReady = reject;
+  });
+  readonly exited = new Promise<ChildExit>((resolve) => (this.resolveExit = resolve));
+
+  constructor(readonly pid: number) {
+    this.ready.catch(() => undefined);
+  }
+
+  serve(): void {
+    this.resolveReady({});
+  }
+
+  end(how: string, exitCode: number | null = null, sentence?: string): void {
+    this.resolveExit({ how, sentence, exitCode });
+    this.rejectReady(new Error(sentence ?? `it ended (${how})`));
+  }
+
+  signal(name: string): void {
+    this.signals.push(name);
+  }
+}
+
+describe('SupervisedService', () => {
+  let runs: FakeRun[];
+  let lines: string[];
+  let service: SupervisedService;
+  const latest = (): FakeRun => runs[runs.length - 1] as FakeRun;
+
+  beforeEach(() => {
+    jest.useFakeTimers();
+    runs = [];
+    lines = [];
+    service = new SupervisedService({
+      name: 'worker-0',
+      say: (line) => lines.push(line),
+      nowMs: () => performance.now(),
+      start: () => {
+        runs.push(new FakeRun(100 + runs.length));
+        return latest() as unknown as ServiceProcess;
+      },
+    });
+  });
+  afterEach(() => jest.useRealTimers());
+
+  async function startServing(): Promise<void> {
+    const started = service.startFirst();
+    latest().serve();
+    await started;
+  }
+
+  it("throws the service's own sentence when it cannot start, and does not try again", async () => {
+    const started = service.startFirst();
+    latest().end('exit code 1', 1, 'port 8800 is taken');
+    await expect(started).rejects.toThrow('worker-0 cannot start: port 8800 is taken');
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(runs).toHaveLength(1);
+  });
+
+  it('starts a service again that died, and says so', async () => {
+    await startServing();
+    latest().end('SIGKILL');
+    await jest.advanceTimersByTimeAsync(RESTART_FIRST_MS);
+    latest().serve();
+    await jest.advanceTimersByTimeAsync(0);
+    expect(lines).toEqual([
+      'worker-0 (pid 100) ended: SIGKILL; starting it again in 0.1 s',
+      'worker-0 (pid 101) serves again',
+    ]);
+    expect(service.pid).toBe(101);
+  });
+
+  it('waits twice as long after each death, up to a bound, and forgives after a long run', async () => {
+    await startServing();
+    for (let deaths = 0; deaths < 9; deaths++) {
+      const before = runs.length;
+      latest().end('exit code 1', 1);
+      const pauseMs = Math.min(RESTART_FIRST_MS * 2 ** deaths, RESTART_MAX_MS);
+      await jest.advanceTimersByTimeAsync(pauseMs - 1);
+      expect(runs).toHaveLength(before);
+      await jest.advanceTimersByTimeAsync(1);
+      expect(runs).toHaveLength(before + 1);
+      latest().serve();
+      await jest.advanceTimersByTimeAsync(0);
+    }
+    await jest.advanceTimersByTimeAsync(RESTART_FORGIVEN_AFTER_MS + 1);
+    const before = runs.length;
+    latest().end('exit code 1', 1);
+    await jest.advanceTimersByTimeAsync(RESTART_FIRST_MS);
+    expect(runs).toHaveLength(before + 1);
+  });
+
+  it('starts again also a service that died before it served', async () => {
+    await startServing();
+    latest().end('SIGKILL');
+    await jest.advanceTimersByTimeAsync(RESTART_FIRST_MS);
+    latest().end('exit code 1', 1, 'the registry is not there');
+    await jest.advanceTimersByTimeAsync(2 * RESTART_FIRST_MS);
+    expect(runs).toHaveLength(3);
+    expect(lines[1]).toContain('the registry is not there; starting it again in 0.2 s');
+  });
+
+  it('drains on stop, waits for the end and does not start it again', async () => {
+    await startServing();
+    const stopped = service.stop();
+    expect(latest().signals).toEqual(['SIGTERM']);
+    latest().end('exit code 0', 0);
+    await stopped;
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(runs).toHaveLength(1);
+    expect(lines).toEqual([]);
+  });
+
+  it('stops while it waits to start again', async () => {
+    await startServing();
+    latest().end('SIGKILL');
+    await jest.advanceTimersByTimeAsync(1);
+    await service.stop();
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(runs).toHaveLength(1);
+  });
+});
