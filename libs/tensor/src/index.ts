@@ -1,1 +1,9 @@
-export {};
+export * from './datatypes';
+export * from './infer-request';
+export * from './infer-response';
+export * from './raw';
+export * from './raw-contents';
+export * from './shape';
+export * from './signature';
+export * from './tensor';
+export * from './typed-contents';

@@ -1,0 +1,23 @@
+import { BmsError } from '@bms/contracts';
+import { elementsOfRaw, rawOfElements } from './raw';
+import { byteSize, describeShape, elementCount } from './shape';
+import { isBytes, type Tensor, type TensorHead } from './tensor';
+
+/** The tensor that raw contents hold. Throws INVALID_TENSOR that names `field` when the bytes do not fill the shape. */
+export function tensorOfRaw(head: TensorHead, data: Uint8Array, field: string): Tensor {
+  const { name, datatype, shape } = head;
+  if (datatype === 'BYTES') {
+    return { name, datatype, shape, elements: elementsOfRaw(data, elementCount(shape), field) };
+  }
+  const sizeBytes = byteSize(datatype, shape);
+  if (data.byteLength !== sizeBytes) {
+    const description = `has ${data.byteLength} bytes, but ${datatype} ${describeShape(shape)} takes ${sizeBytes}`;
+    throw BmsError.invalidTensor(field, description);
+  }
+  return { name, datatype, shape, data };
+}
+
+/** A tensor's raw contents. */
+export function rawOfTensor(tensor: Tensor): Uint8Array {
+  return isBytes(tensor) ? rawOfElements(tensor.elements) : tensor.data;
+}
