@@ -1,0 +1,31 @@
+import { BmsError } from './bms-error';
+import { Reason } from './gen/bms/error/v1/error';
+
+describe('BmsError', () => {
+  it('names the field in its message and in its violations', () => {
+    const error = BmsError.invalidTensor('inputs[0].shape', 'rank 2 is wanted, rank 3 was sent');
+    expect(error.message).toBe('inputs[0].shape: rank 2 is wanted, rank 3 was sent');
+    expect(error.violations).toEqual([{ field: 'inputs[0].shape', description: 'rank 2 is wanted, rank 3 was sent' }]);
+  });
+
+  it('keeps what is one, and hides what is not', () => {
+    const error = new BmsError(Reason.NOT_READY, 'not yet', { retryAfterMs: 100 });
+    expect(BmsError.from(error)).toBe(error);
+    const other = BmsError.from(new Error('password=secret'));
+    expect([other.reason, other.message]).toEqual([Reason.INTERNAL, 'an internal error']);
+    expect((other.cause as Error).message).toBe('password=secret');
+  });
+
+  it('takes an abort for what it is', () => {
+    const aborted = AbortSignal.abort().reason as unknown;
+    expect(BmsError.from(aborted).reason).toBe(Reason.CANCELLED);
+  });
+
+  it('is told apart by reason', () => {
+    const error: unknown = new BmsError(Reason.NOT_READY, 'x');
+    expect(BmsError.is(error)).toBe(true);
+    expect(BmsError.is(error, Reason.NOT_READY, Reason.OVERLOADED)).toBe(true);
+    expect(BmsError.is(error, Reason.OVERLOADED)).toBe(false);
+    expect(BmsError.is(new Error('x'))).toBe(false);
+  });
+});
