@@ -1,1 +1,9 @@
-export {};
+import { processContext } from './cli-context';
+import { runProgram } from './program';
+
+/** The command line: runs what stands behind `bms` and ends the process with the exit code. */
+export function main(argv: readonly string[]): void {
+  void runProgram(processContext(), argv).then((exitCode) => {
+    process.exitCode = exitCode;
+  });
+}

@@ -1,0 +1,48 @@
+import { Command, CommanderError } from 'commander';
+import type { CliContext } from './cli-context';
+import { EXIT, explain, explanationText } from './explain';
+import { addGlobalOptions } from './global-options';
+import { VERB_GROUPS } from './verb';
+
+const EXIT_CODES = `
+Exit codes: 0 done; 1 failed; 2 what was typed (or a file) is wrong; 3 nobody answered at the address; 130 Ctrl-C.
+"npx bms VERB --help" shows a verb's options and an example.`;
+
+/** The whole command line. */
+export function buildProgram(context: CliContext): Command {
+  const program = new Command('bms')
+    .description('Big Model Serving: push ONNX models, predict through one address.')
+    .helpOption('-h, --help', 'this text')
+    .helpCommand(false)
+    .enablePositionalOptions() // what stands behind a verb is the verb's
+    .showSuggestionAfterError()
+    .configureOutput({
+      writeOut: (text) => context.terminal.out(text),
+      writeErr: (text) => context.terminal.err(text),
+      outputError: () => undefined, // explain.ts says it
+      getOutHelpWidth: () => context.terminal.columns,
+      getErrHelpWidth: () => context.terminal.columns,
+    })
+    .exitOverride()
+    .addHelpText('after', EXIT_CODES);
+  addGlobalOptions(program.optionsGroup('Global options:'));
+  for (const group of VERB_GROUPS) program.commandsGroup(group);
+  return program;
+}
+
+/** Runs what was typed; answers the exit code. */
+export async function runProgram(context: CliContext, argv: readonly string[]): Promise<number> {
+  const program = buildProgram(context);
+  try {
+    if (argv.length === 0) program.help();
+    await program.parseAsync([...argv], { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help
+    const explanation = explain(error);
+    context.terminal.err(
+      argv.includes('--json') ? `${JSON.stringify({ error: explanation })}\n` : explanationText(explanation),
+    );
+    return explanation.exitCode;
+  }
+}
