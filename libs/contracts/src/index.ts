@@ -1,6 +1,7 @@
 export * from './assert-never';
 export * from './bms-error';
 export * from './call-metadata';
+export * from './descriptor-set';
 export * from './ids';
 export * from './names';
 export { Reason, reasonFromJSON, reasonToJSON } from './gen/bms/error/v1/error';

@@ -1,1 +1,2 @@
-export {};
+export { GrpcChannel, type GrpcChannelOptions } from './grpc-channel';
+export { GrpcServer, type GrpcServerOptions } from './grpc-server';

@@ -38,7 +38,9 @@ function callOf(service: ServiceDefinition, method: AnyMethod, channel: Channel)
       response,
       channel.stream(
         path,
-        method.requestStream ? encodeAll(request, input as AsyncIterable<unknown>) : once(request.encode(input).finish()),
+        method.requestStream
+          ? encodeAll(request, input as AsyncIterable<unknown>)
+          : once(request.encode(input).finish()),
         options,
       ),
     );

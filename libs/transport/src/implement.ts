@@ -59,7 +59,7 @@ function routeOf(method: AnyMethod, run: (request: unknown, call: ServerCall) =>
 function decode<T>(codec: Codec<T>, bytes: Bytes): T {
   try {
     return codec.decode(bytes);
-  } catch (cause) {
+  } catch {
     throw BmsError.invalidRequest('message', `is not a valid protobuf message of its type (${bytes.byteLength} bytes)`);
   }
 }

@@ -1,0 +1,68 @@
+import { BmsError, Reason } from '@bms/contracts';
+import { Metadata, STATUS_DETAILS, type Routes } from '@bms/transport';
+import * as grpc from '@grpc/grpc-js';
+import { failure, type RawCall } from './incoming-call';
+
+/**
+ * Some answers are given by grpc-js itself, in its own words and without details. Here they become ours: the
+ * statuses of messages that are too large, of deadlines and of unknown methods.
+ */
+
+/** Puts our words into the statuses that grpc-js sends on `raw` by itself. */
+export function explainStatuses(raw: RawCall, path: string, limitBytes: number, setting: string): void {
+  const send = raw.sendStatus.bind(raw);
+  raw.sendStatus = (status) => {
+    const own = status.metadata?.get(STATUS_DETAILS).length;
+    const error = own ? undefined : inOurWords(status, path, limitBytes, setting);
+    send(error === undefined ? status : failure(error, new Metadata()));
+  };
+}
+
+/**
+ * Lets calls to paths that nobody registered reach the interceptor, too. grpc-js has no hook for them, so this
+ * replaces its lookup; where a later version has none, its own message is sent.
+ */
+export function passUnknownMethods(server: grpc.Server): void {
+  const internals = server as unknown as { _retrieveHandler(path: string): unknown };
+  const lookup = internals._retrieveHandler.bind(server);
+  const identity = (bytes: Buffer): Buffer => bytes;
+  internals._retrieveHandler = (path) =>
+    lookup(path) ?? { func: () => {}, serialize: identity, deserialize: identity, type: 'bidi', path };
+}
+
+/** UNIMPLEMENTED, with what there is instead. */
+export function unknownMethod(path: string, routes: Routes): BmsError {
+  const service = path.slice(1, path.lastIndexOf('/'));
+  const methods = [...routes.keys()].filter((known) => known.startsWith(`/${service}/`));
+  if (methods.length > 0) {
+    const names = methods.map((known) => known.slice(known.lastIndexOf('/') + 1)).join(', ');
+    return new BmsError(Reason.UNIMPLEMENTED, `${path}: ${service} has no such method here; it has ${names}`);
+  }
+  const services = [...new Set([...routes.keys()].map((known) => known.slice(1, known.lastIndexOf('/'))))].join(', ');
+  return new BmsError(Reason.UNIMPLEMENTED, `${path}: there is no such service here; there are ${services}`);
+}
+
+function inOurWords(
+  { code, details }: { code: grpc.status; details: string },
+  path: string,
+  limitBytes: number,
+  setting: string,
+): BmsError | undefined {
+  if (code === grpc.status.DEADLINE_EXCEEDED) {
+    return new BmsError(Reason.DEADLINE_EXCEEDED, `the deadline of ${path} passed before it was answered`);
+  }
+  if (code === grpc.status.RESOURCE_EXHAUSTED && details.includes('larger than')) {
+    return tooLarge(details, limitBytes, `raise ${setting} to allow more`);
+  }
+  return undefined;
+}
+
+/** MESSAGE_TOO_LARGE; grpc-js's `details` tell the size, except for a compressed message. */
+export function tooLarge(details: string, limitBytes: number, remedy: string): BmsError {
+  const size = /\((\d+) vs\.? \d+\)/.exec(details)?.[1];
+  return new BmsError(
+    Reason.MESSAGE_TOO_LARGE,
+    `a message ${size === undefined ? '' : `of ${size} bytes `}is over the limit of ${limitBytes} bytes; ${remedy}`,
+    { facts: { limitBytes: String(limitBytes), ...(size === undefined ? {} : { sizeBytes: size }) } },
+  );
+}
