@@ -17,8 +17,8 @@ describe('BmsError', () => {
   });
 
   it('takes an abort for what it is', () => {
-    const aborted = AbortSignal.abort().reason as unknown;
-    expect(BmsError.from(aborted).reason).toBe(Reason.CANCELLED);
+    expect(BmsError.from(AbortSignal.abort().reason).reason).toBe(Reason.CANCELLED);
+    expect(BmsError.from(new DOMException('x', 'TimeoutError')).reason).toBe(Reason.DEADLINE_EXCEEDED);
   });
 
   it('is told apart by reason', () => {

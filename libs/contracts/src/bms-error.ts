@@ -59,9 +59,14 @@ export class BmsError extends Error {
   /** `error` itself when it is a BmsError, else an INTERNAL one that has it as its cause. */
   static from(error: unknown): BmsError {
     if (error instanceof BmsError) return error;
-    if (error instanceof Error && error.name === 'AbortError') {
-      return new BmsError(Reason.CANCELLED, 'the call was cancelled', { cause: error });
-    }
+    const name = nameOf(error);
+    if (name === 'AbortError') return new BmsError(Reason.CANCELLED, 'the call was cancelled', { cause: error });
+    if (name === 'TimeoutError') return new BmsError(Reason.DEADLINE_EXCEEDED, 'the time is up', { cause: error });
     return new BmsError(Reason.INTERNAL, 'an internal error', { cause: error });
   }
+}
+
+/** The reasons of an AbortSignal are DOMExceptions, which another realm's `Error` does not claim. */
+function nameOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'name' in error ? error.name : undefined;
 }
