@@ -1,1 +1,4 @@
-export {};
+export * from './ejection';
+export * from './ewma';
+export * from './picker';
+export * from './worker-load';
