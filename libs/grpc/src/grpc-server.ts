@@ -11,15 +11,19 @@ import {
 } from '@bms/transport';
 import * as grpc from '@grpc/grpc-js';
 import { failure, IncomingCall, type OnInternalError, type RawCall } from './incoming-call';
-import { explainStatuses, passUnknownMethods, unknownMethod } from './own-answers';
+import { explainStatuses, unknownMethod } from './own-answers';
+import { passUnknownMethods, widenWindows } from './server-internals';
 
 export interface GrpcServerOptions extends ServerLimits {
   /** Told of errors that callers only see as INTERNAL, to be logged; ignored by default. */
   readonly onInternalError?: OnInternalError | undefined;
+  /** How many bytes of requests may be under way unread, per call and per connection; 4 MiB by default. */
+  readonly windowBytes?: number | undefined;
   /** How the error about a message that is too large names the setting to change; `messageLimit` by default. */
   readonly messageLimitSetting?: string | undefined;
 }
 
+const WINDOW_BYTES_DEFAULT = 4 * 1024 * 1024;
 const CONCURRENT_STREAMS_DEFAULT = 1000;
 /** A caller whose machine vanished is noticed, and its calls aborted, within a minute. */
 const KEEPALIVE_MS = 30_000;
@@ -49,14 +53,15 @@ export class GrpcServer implements Server {
     passUnknownMethods(this.server);
     // We accept connections ourselves: only then is the error code of a failed bind ours to see, and are the
     // sockets ours to close.
-    const { injectConnection } = this.server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+    const injector = this.server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+    widenWindows(this.server, options.windowBytes ?? WINDOW_BYTES_DEFAULT);
     this.listener.on('error', (error) => {
       if (this.listener.listening) options.onInternalError?.(error, 'accept');
     });
     this.listener.on('connection', (socket) => {
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
-      injectConnection(socket);
+      injector.injectConnection(socket);
     });
   }
 

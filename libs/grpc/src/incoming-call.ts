@@ -107,7 +107,7 @@ export class IncomingCall implements ServerCall {
   private read(): Promise<IteratorResult<Bytes, undefined>> {
     if (this.requestsEnded) return Promise.resolve({ done: true, value: undefined });
     const read = new Promise<IteratorResult<Bytes, undefined>>((resolve, reject) => {
-      if (this.over) return reject(this.signal.reason ?? ended(this.path));
+      if (this.over) return reject(this.whyOver());
       this.pendingRead = { resolve, reject };
       this.raw.startRead();
     });
@@ -123,7 +123,7 @@ export class IncomingCall implements ServerCall {
 
   private write(message: Bytes): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.over) return reject(this.signal.reason ?? ended(this.path));
+      if (this.over) return reject(this.whyOver());
       this.pendingWrite = { resolve, reject };
       this.raw.sendMessage(asBuffer(message), () => {
         this.pendingWrite = undefined;
@@ -155,6 +155,11 @@ export class IncomingCall implements ServerCall {
     if (!expected) this.onInternalError(error, this.path);
   }
 
+  private whyOver(): Error {
+    const reason: unknown = this.signal.reason;
+    return reason instanceof Error ? reason : new BmsError(Reason.CANCELLED, `${this.path} has been answered already`);
+  }
+
   private cancellation(): BmsError {
     return this.deadlineMs !== undefined && Date.now() >= this.deadlineMs - DEADLINE_SLACK_MS
       ? new BmsError(Reason.DEADLINE_EXCEEDED, `the deadline of ${this.path} passed`)
@@ -173,10 +178,6 @@ export function failure(error: unknown, trailers: Metadata): Parameters<RawCall[
   }
   if (status.details !== undefined) metadata.set(STATUS_DETAILS, asBuffer(status.details));
   return { code: status.code, details: status.message, metadata };
-}
-
-function ended(path: string): BmsError {
-  return new BmsError(Reason.CANCELLED, `${path} has been answered already`);
 }
 
 function isAbort(error: unknown, signal: AbortSignal): boolean {

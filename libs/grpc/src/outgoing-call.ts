@@ -70,9 +70,9 @@ export class OutgoingCall {
   /** The next answer, or undefined after the last one; throws what the call failed with. */
   read(): Promise<Bytes | undefined> {
     return new Promise((resolve, reject) => {
-      if (this.end?.kind === 'ok') return resolve(undefined);
-      if (this.end?.kind === 'failed') return reject(this.end.error);
-      this.pendingRead = { resolve, reject };
+      const reader: Waiter<Bytes | undefined> = { resolve, reject };
+      if (this.end !== undefined) return tell(reader, this.end);
+      this.pendingRead = reader;
       this.raw.startRead();
     });
   }
@@ -116,8 +116,7 @@ export class OutgoingCall {
     this.options.onTrailers?.(trailers);
     const reader = this.pendingRead;
     this.pendingRead = undefined;
-    if (end.kind === 'ok') reader?.resolve(undefined);
-    else reader?.reject(end.error);
+    if (reader !== undefined) tell(reader, end);
     this.wakeWriter?.();
   }
 
@@ -126,4 +125,9 @@ export class OutgoingCall {
     this.pendingRead = undefined;
     reader?.resolve(message);
   }
+}
+
+function tell(reader: Waiter<undefined>, end: End): void {
+  if (end.kind === 'ok') reader.resolve(undefined);
+  else reader.reject(end.error);
 }

@@ -18,18 +18,6 @@ export function explainStatuses(raw: RawCall, path: string, limitBytes: number, 
   };
 }
 
-/**
- * Lets calls to paths that nobody registered reach the interceptor, too. grpc-js has no hook for them, so this
- * replaces its lookup; where a later version has none, its own message is sent.
- */
-export function passUnknownMethods(server: grpc.Server): void {
-  const internals = server as unknown as { _retrieveHandler(path: string): unknown };
-  const lookup = internals._retrieveHandler.bind(server);
-  const identity = (bytes: Buffer): Buffer => bytes;
-  internals._retrieveHandler = (path) =>
-    lookup(path) ?? { func: () => {}, serialize: identity, deserialize: identity, type: 'bidi', path };
-}
-
 /** UNIMPLEMENTED, with what there is instead. */
 export function unknownMethod(path: string, routes: Routes): BmsError {
   const service = path.slice(1, path.lastIndexOf('/'));
