@@ -1,1 +1,3 @@
-export {};
+export { bytesSource, fileSource, type ByteSource, type FileSource } from './byte-source';
+export type { ExternalData } from './external-data';
+export { inspectOnnx, inspectOnnxFile, type OnnxModelInfo } from './inspect-onnx';
