@@ -1,0 +1,81 @@
+import type { Tensor } from '@bms/tensor';
+import type { Device } from './device';
+
+/** What makes a model run. */
+export interface ExecutorSpec {
+  /** Path of the .onnx file. External data is found beside it. */
+  readonly modelFile: string;
+  readonly device: Device;
+  /** Threads inside one run. */
+  readonly intraOpThreads: number;
+  readonly graphOptimization: GraphOptimization;
+  /**
+   * A file that says whether a run is going on: one byte, `1` or `0`. It outlives a crash of the process, and the next
+   * start reads it (`lifecycle/load-journal.ts`). undefined: not kept.
+   */
+  readonly runMarkFile?: string | undefined;
+}
+
+export const GRAPH_OPTIMIZATIONS = ['disabled', 'basic', 'extended', 'all'] as const;
+/** How far ONNX Runtime rewrites the graph before it runs. */
+export type GraphOptimization = (typeof GRAPH_OPTIMIZATIONS)[number];
+
+/** What is known of a model once it is loaded. */
+export interface LoadedModel {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** How long making the session took. */
+  readonly loadMs: number;
+}
+
+/** One prediction to make. */
+export interface RunRequest {
+  /** One per input of the model. Their bytes are read before `run` returns its promise, and never written. */
+  readonly inputs: readonly Tensor[];
+  /** Names of the outputs to answer, in this order. */
+  readonly outputs: readonly string[];
+}
+
+/**
+ * How one run ended:
+ * - `answered`: its outputs, one per name asked for
+ * - `refused`: the runtime cannot take these values (they are the caller's)
+ * - `failed`: the model raised an error; the message is the runtime's own, without paths of this machine
+ */
+export type RunOutcome =
+  | { readonly kind: 'answered'; readonly outputs: readonly Tensor[]; readonly computeUs: number }
+  | { readonly kind: 'refused'; readonly field: string; readonly message: string }
+  | { readonly kind: 'failed'; readonly message: string; readonly computeUs: number };
+
+/**
+ * Holds one loaded model and runs it away from the thread that holds sockets. One is made for each replica and never
+ * used for another: `load` once, `run` any number of times, `close` once.
+ */
+export interface Executor {
+  /** Resolves with why when the executor is lost for good, other than by `close`; then every `run` rejects. */
+  readonly lost: Promise<string>;
+  /** Rejects with a plain Error whose message is for people: why it cannot be loaded. Aborting ends the attempt. */
+  load(signal: AbortSignal): Promise<LoadedModel>;
+  /**
+   * Runs requests one after the other and answers them together: a turn on the device. One outcome per request, in
+   * their order. Rejects with {@link ExecutorLostError} when the executor is lost or closed. It takes no signal: a run
+   * that has begun cannot be called back.
+   */
+  run(requests: readonly RunRequest[]): Promise<readonly RunOutcome[]>;
+  /** Frees the model. Answers false when a run does not return: what it holds is then freed by the end of the process only. */
+  close(): Promise<boolean>;
+}
+
+export type ExecutorFactory = (spec: ExecutorSpec) => Executor;
+
+/** The executor is lost. */
+export class ExecutorLostError extends Error {
+  override readonly name = 'ExecutorLostError';
+  constructor(
+    why: string,
+    /** Whether the work had reached it, so that a part of it may have run. */
+    readonly began: boolean,
+  ) {
+    super(why);
+  }
+}

@@ -1,0 +1,127 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { rawOfTexts, textsOfRaw, UnfitStringError } from './onnx-strings';
+import type { PackedInput, PackedOutcome, PackedOutput, PackedRun, ThreadSpec } from './onnx-thread-messages';
+
+type Clean = (message: string) => string;
+
+/** ONNX Runtime's own log severities; its errors are thrown as well, so that its log would only repeat them, with paths. */
+const LOG_FATAL_ONLY = 4;
+
+/** Makes the session. Throws ONNX Runtime's error. */
+export async function createSession(spec: ThreadSpec): Promise<InferenceSession> {
+  const options: InferenceSession.SessionOptions = {
+    executionProviders: [providerOf(spec)],
+    intraOpNumThreads: spec.intraOpThreads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: spec.graphOptimization,
+    logSeverityLevel: LOG_FATAL_ONLY,
+    extra: {
+      session: {
+        // A pool that spins between runs takes the core that another replica, or the sockets' thread, needs.
+        intra_op: { allow_spinning: '0' },
+        inter_op: { allow_spinning: '0' },
+        // Never in silence on the CPU what was meant for another device.
+        ...(spec.provider === 'cpu' ? {} : { disable_cpu_ep_fallback: '1' }),
+      },
+    },
+  };
+  return spec.model.kind === 'file'
+    ? InferenceSession.create(spec.model.path, options)
+    : InferenceSession.create(spec.model.bytes, options);
+}
+
+function providerOf(spec: ThreadSpec): InferenceSession.ExecutionProviderConfig {
+  const { provider: name, deviceIndex } = spec;
+  return deviceIndex === undefined ? { name } : ({ name, deviceId: deviceIndex } as InferenceSession.ExecutionProviderConfig);
+}
+
+/** Runs one request. Never throws: what the values, the model or the runtime raise is the outcome. */
+export async function runOnce(
+  session: InferenceSession,
+  run: PackedRun,
+  buffer: ArrayBuffer,
+  clean: Clean,
+): Promise<PackedOutcome> {
+  let startedMs = performance.now();
+  const computeUs = (): number => Math.round((performance.now() - startedMs) * 1000);
+  try {
+    const feeds = feedsOf(run.inputs, buffer);
+    startedMs = performance.now();
+    const results = await session.run(feeds, run.outputs);
+    return { kind: 'answered', computeUs: computeUs(), outputs: run.outputs.map((name) => packOutput(name, results[name])) };
+  } catch (error) {
+    if (error instanceof UnfitInputError) return { kind: 'refused', field: error.input, message: error.message };
+    return { kind: 'failed', computeUs: computeUs(), message: clean(error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+/** An input whose values the runtime cannot take. */
+class UnfitInputError extends Error {
+  constructor(
+    readonly input: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+function feedsOf(inputs: readonly PackedInput[], buffer: ArrayBuffer): Record<string, Tensor> {
+  return Object.fromEntries(
+    inputs.map((input) => {
+      try {
+        return [input.name, tensorOf(input, buffer)];
+      } catch (error) {
+        if (error instanceof UnfitStringError) throw new UnfitInputError(input.name, error.message);
+        throw error;
+      }
+    }),
+  );
+}
+
+function tensorOf({ type, shape, byteOffset, byteLength }: PackedInput, buffer: ArrayBuffer): Tensor {
+  const dims = [...shape];
+  switch (type) {
+    case 'float32':
+      return new Tensor(type, new Float32Array(buffer, byteOffset, byteLength / 4), dims);
+    case 'float64':
+      return new Tensor(type, new Float64Array(buffer, byteOffset, byteLength / 8), dims);
+    case 'float16':
+      return new Tensor(type, new Uint16Array(buffer, byteOffset, byteLength / 2), dims);
+    case 'int8':
+      return new Tensor(type, new Int8Array(buffer, byteOffset, byteLength), dims);
+    case 'int16':
+      return new Tensor(type, new Int16Array(buffer, byteOffset, byteLength / 2), dims);
+    case 'int32':
+      return new Tensor(type, new Int32Array(buffer, byteOffset, byteLength / 4), dims);
+    case 'int64':
+      return new Tensor(type, new BigInt64Array(buffer, byteOffset, byteLength / 8), dims);
+    case 'uint8':
+      return new Tensor(type, new Uint8Array(buffer, byteOffset, byteLength), dims);
+    case 'uint16':
+      return new Tensor(type, new Uint16Array(buffer, byteOffset, byteLength / 2), dims);
+    case 'uint32':
+      return new Tensor(type, new Uint32Array(buffer, byteOffset, byteLength / 4), dims);
+    case 'uint64':
+      return new Tensor(type, new BigUint64Array(buffer, byteOffset, byteLength / 8), dims);
+    case 'bool':
+      return new Tensor(type, truthValues(new Uint8Array(buffer, byteOffset, byteLength)), dims);
+    case 'string':
+      return new Tensor(type, textsOfRaw(Buffer.from(buffer, byteOffset, byteLength)), dims);
+    default:
+      throw new Error(`onnxruntime-node has no datatype ${type}`);
+  }
+}
+
+/** Kernels read a C++ bool, where any byte but 0 and 1 is undefined behaviour; on the wire any but 0 is true. */
+function truthValues(bytes: Uint8Array): Uint8Array {
+  for (let at = 0; at < bytes.length; at++) if ((bytes[at] ?? 0) > 1) bytes[at] = 1;
+  return bytes;
+}
+
+function packOutput(name: string, tensor: Tensor | undefined): PackedOutput {
+  if (tensor === undefined || tensor.data === undefined) throw new Error(`the model gave no tensor for its output ${name}`);
+  const { data, type, dims: shape } = tensor;
+  const bytes = Array.isArray(data) ? rawOfTexts(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { name, type, shape, data: bytes };
+}
