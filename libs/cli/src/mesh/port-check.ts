@@ -1,16 +1,17 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { StartError } from '@bms/lifecycle';
 import type { PlannedService } from './mesh-plan';
 
-/** Throws a sentence that names the first taken port, its owner where the system tells, and the setting to change. */
+/** Throws a StartError that names the first taken port, its owner where the system tells, and the setting to change. */
 export async function checkPortsAreFree(host: string, services: readonly PlannedService[]): Promise<void> {
   for (const { port, purpose } of services.flatMap((service) => service.ports)) {
     const problem = await bindProblem(host, port);
     if (problem === undefined) continue;
     if (problem !== 'EADDRINUSE')
-      throw new Error(`${host}:${port} (${purpose}) cannot be bound: ${problem}; choose another --host`);
+      throw new StartError(`${host}:${port} (${purpose}) cannot be bound: ${problem}; choose another --host`);
     const owner = listenerOf(port);
-    throw new Error(
+    throw new StartError(
       `port ${port} (${purpose}) is taken${owner === undefined ? '' : ` by ${owner.program} (pid ${owner.pid})`}: ` +
         'stop that process, or move all ports with --port-base, such as --port-base 18500',
     );

@@ -1,4 +1,4 @@
-import type { ServiceFacts } from '@bms/lifecycle';
+import { StartError, type ServiceFacts } from '@bms/lifecycle';
 import type { ServiceProcess } from './service-process';
 
 /** A restart waits 0.1 s, twice as long after each death, at most 10 s; a run of 30 s starts that anew. */
@@ -40,7 +40,7 @@ export class SupervisedService {
     return 'run' in this.state ? this.state.run.pid : undefined;
   }
 
-  /** The first start: throws the service's own sentence when it cannot serve, and does not try again. */
+  /** The first start: throws a StartError with the service's own sentence when it cannot serve, and does not try again. */
   async startFirst(): Promise<ServiceFacts> {
     const run = this.launch();
     try {
@@ -49,7 +49,7 @@ export class SupervisedService {
       return facts;
     } catch (error) {
       this.setState({ kind: 'stopped' });
-      throw new Error(`${this.options.name} cannot start: ${(error as Error).message}`, { cause: error });
+      throw new StartError(`${this.options.name} cannot start: ${(error as Error).message}`, { cause: error });
     }
   }
 

@@ -1,0 +1,49 @@
+import type { Command } from 'commander';
+import { flagOf } from '@bms/settings';
+import type { CliContext } from '../cli-context';
+import type { ServiceKind } from './mesh-plan';
+import { meshSchema } from './mesh-settings';
+import { runOneService } from './run-one-service';
+import { up } from './up';
+
+const SERVICES: Readonly<Record<string, ServiceKind>> = {
+  registry: 'registry',
+  router: 'router',
+  worker: 'inference-worker',
+  admin: 'admin',
+};
+
+/** Adds `bms up` and the commands that run one service. Their flags are settings: see libs/settings. */
+export function addMeshCommands(program: Command, context: CliContext): void {
+  settingsCommand(program, 'up', 'Run a whole mesh on this machine until Ctrl-C')
+    .addHelpText('after', `\nSettings:\n${settingsHelp()}\n\nExample:\n  npx bms up --workers 4 --port-base 18500`)
+    .action(async (flags: readonly string[]) => up(context, { argv: flags, env: context.env }));
+  for (const [word, kind] of Object.entries(SERVICES)) {
+    settingsCommand(program, word, `Run one ${kind} in the foreground`)
+      .addHelpText('after', `\nIts settings are listed in docs/settings.md.\n\nExample:\n  npx bms ${word} --data .bms`)
+      .action(async (flags: readonly string[]) => {
+        process.exitCode = await runOneService(kind, flags);
+      });
+  }
+}
+
+/** A command whose flags are read by a settings schema, not by commander. */
+function settingsCommand(program: Command, name: string, description: string): Command {
+  return program
+    .command(`${name} [settings...]`)
+    .description(description)
+    .helpGroup('Mesh:')
+    .allowUnknownOption()
+    .allowExcessArguments();
+}
+
+function settingsHelp(): string {
+  return Object.entries(meshSchema.shape)
+    .map(([key, field]) => {
+      const fallback: unknown = field.safeParse(undefined).data;
+      const shown = fallback === undefined ? '' : ` (default: ${JSON.stringify(fallback)})`;
+      return `  ${flagOf(key).padEnd(16)} ${field.description ?? ''}${shown}`;
+    })
+    .concat(`  ${'--config'.padEnd(16)} a JSON file with the sections mesh, registry, router, worker, admin`)
+    .join('\n');
+}
