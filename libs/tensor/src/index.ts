@@ -1,9 +1,14 @@
+export * from './batch';
 export * from './datatypes';
-export * from './infer-request';
+export { parseExactJson, type JsonArray, type JsonObject, type JsonValue } from './exact-json';
+export { inferRequest, readInferInputs, type InferInputs, type InferRequestParts } from './infer-request';
 export * from './infer-response';
+export * from './json-request';
+export * from './json-response';
 export * from './raw';
 export * from './raw-contents';
 export * from './shape';
 export * from './signature';
+export * from './small-float';
 export * from './tensor';
 export * from './typed-contents';

@@ -1,7 +1,8 @@
 import { BmsError, Reason, inference, type models } from '@bms/contracts';
 import { datatypeOf } from './datatypes';
-import { tensorOfRaw, rawOfTensor } from './raw-contents';
-import { describeShape, describeSpec, dimensionsOf, elementCount, shapeFits } from './shape';
+import { quoted } from './quoted';
+import { rawOfTensor, tensorOfRaw } from './raw-contents';
+import { describeMisfit, describeSpec, dimensionsOf, elementCount, shapeFits } from './shape';
 import type { Tensor, TensorHead } from './tensor';
 import { hasValues, tensorOfContents } from './typed-contents';
 
@@ -103,16 +104,6 @@ function readHead(input: WireInput, spec: models.TensorSpec, field: string): Ten
   return { name: spec.name, datatype, shape };
 }
 
-/** Why a shape does not fit: `is [1, 63], but "pixels" takes [batch, 64]: dimension 1 must be 64`. */
-export function describeMisfit(shape: readonly number[], spec: models.TensorSpec): string {
-  const wrong = spec.shape.findIndex((size, at) => size !== -1n && size !== BigInt(shape[at] ?? -1));
-  const why =
-    shape.length === spec.shape.length
-      ? `dimension ${wrong} must be ${spec.shape[wrong]}`
-      : `${spec.shape.length} dimensions are needed, not ${shape.length}`;
-  return `is ${describeShape(shape)}, but ${quoted(spec.name)} takes ${describeSpec(spec)}: ${why}`;
-}
-
 /** A symbol within one input is left to the model: exporters reuse names there without meaning it. */
 function checkSymbols(heads: readonly TensorHead[], specs: readonly models.TensorSpec[]): void {
   const bound = new Map<string, { readonly input: number; readonly dimension: number; readonly size: number }>();
@@ -188,10 +179,6 @@ function listed(what: string, specs: readonly models.TensorSpec[]): string {
   return specs.length === 0
     ? `the model has no ${what}`
     : `the model's ${what} are ${specs.map((spec) => quoted(spec.name)).join(', ')}`;
-}
-
-function quoted(name: string): string {
-  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 }
 
 function notOffered(field: string, description: string): BmsError {

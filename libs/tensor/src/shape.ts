@@ -1,5 +1,6 @@
 import { BmsError, type models } from '@bms/contracts';
 import { DATATYPES, type FixedSizeDatatype } from './datatypes';
+import { quoted } from './quoted';
 
 /** More dimensions than any runtime takes; a bound for nested loops and messages. */
 export const RANK_MAX = 64;
@@ -67,6 +68,16 @@ export function describeShape(shape: readonly (bigint | number | string)[]): str
 export function describeSpec(spec: ShapeSpec & Partial<Pick<models.TensorSpec, 'symbols'>>): string {
   if (spec.unranked) return '[...]';
   return describeShape(spec.shape.map((size, at) => (size === -1n ? spec.symbols?.[at] || '-1' : String(size))));
+}
+
+/** Why a shape does not fit: `is [1, 63], but "pixels" takes [batch, 64]: dimension 1 must be 64`. */
+export function describeMisfit(shape: readonly number[], spec: models.TensorSpec): string {
+  const wrong = spec.shape.findIndex((size, at) => size !== -1n && size !== BigInt(shape[at] ?? -1));
+  const why =
+    shape.length === spec.shape.length
+      ? `dimension ${wrong} must be ${spec.shape[wrong]}`
+      : `${spec.shape.length} dimensions are needed, not ${shape.length}`;
+  return `is ${describeShape(shape)}, but ${quoted(spec.name)} takes ${describeSpec(spec)}: ${why}`;
 }
 
 function tooLarge(shape: readonly number[], field: string): BmsError {
