@@ -1,1 +1,5 @@
 export * from './meta-store';
+export * from './clock';
+export { KEY_BYTES_MAX } from './key-bytes';
+export { EmbeddedMetaStore } from './embedded/embedded-meta-store';
+export { openEmbeddedStore, type EmbeddedStoreOptions } from './embedded/open-embedded-store';
