@@ -11,7 +11,7 @@ export const EXIT = {
   failed: 1,
   /** What was typed, or what a file holds, is wrong. */
   usage: 2,
-  /** Nobody answered at the address. */
+  /** Nobody answered at the address, or nobody behind it. */
   unreachable: 3,
   /** Ctrl-C. */
   interrupted: 130,
@@ -41,7 +41,7 @@ export function explain(error: unknown): Explanation {
     exitCode: isUsage ? EXIT.usage : EXIT.failed,
     reason: isUsage ? 'USAGE' : 'FAILED',
     sentence: isForeseen(error) ? error.message.replace(/^error: /, '') : describeUnforeseen(error),
-    advice: '',
+    advice: error instanceof CommanderError ? '"npx bms VERB --help" shows what a verb takes.' : '',
     violations: [],
   };
 }
@@ -60,6 +60,7 @@ function exitCodeOf(reason: Reason): number {
     case Reason.MESSAGE_TOO_LARGE:
       return EXIT.usage;
     case Reason.CONNECTION_FAILED:
+    case Reason.STORE_UNAVAILABLE:
       return EXIT.unreachable;
     case Reason.CANCELLED:
       return EXIT.interrupted;

@@ -2,11 +2,32 @@ import { Command, CommanderError } from 'commander';
 import type { CliContext } from './cli-context';
 import { EXIT, explain, explanationText } from './explain';
 import { addGlobalOptions } from './global-options';
-import { VERB_GROUPS } from './verb';
+import { addMeshCommands } from './mesh';
+import { addActivateCommand } from './verbs/activate';
+import { addLabelCommand } from './verbs/label';
+import { addModelsCommand } from './verbs/models';
+import { addRollbackCommand } from './verbs/rollback';
+import { addDeleteCommand, addOfflineCommand, addPublishCommand } from './verbs/set-state';
+import { addStatusCommand } from './verbs/status';
+import { addVersionsCommand } from './verbs/versions';
 
 const EXIT_CODES = `
 Exit codes: 0 done; 1 failed; 2 what was typed (or a file) is wrong; 3 nobody answered at the address; 130 Ctrl-C.
 "npx bms VERB --help" shows a verb's options and an example.`;
+
+/** In the order in which --help lists them. */
+const COMMANDS: readonly ((program: Command, context: CliContext) => unknown)[] = [
+  addModelsCommand,
+  addVersionsCommand,
+  addPublishCommand,
+  addActivateCommand,
+  addRollbackCommand,
+  addLabelCommand,
+  addOfflineCommand,
+  addDeleteCommand,
+  addMeshCommands,
+  addStatusCommand,
+];
 
 /** The whole command line. */
 export function buildProgram(context: CliContext): Command {
@@ -26,7 +47,7 @@ export function buildProgram(context: CliContext): Command {
     .exitOverride()
     .addHelpText('after', EXIT_CODES);
   addGlobalOptions(program.optionsGroup('Global options:'));
-  for (const group of VERB_GROUPS) program.commandsGroup(group);
+  for (const addCommand of COMMANDS) addCommand(program, context);
   return program;
 }
 

@@ -39,10 +39,10 @@ export class ProgressBar {
     );
   }
 
-  /** Of a task that only says what it is at. */
-  say(what: string): void {
-    const seconds = Math.floor((this.nowMs() - this.startedMs) / 1000);
-    this.draw(`${what} (${seconds} s)`, `${what} (${seconds} s)`);
+  /** Of a task that cannot say how far it is: only for how long it has been running. */
+  say(): void {
+    const elapsed = `${Math.floor((this.nowMs() - this.startedMs) / 1000)} s`;
+    this.draw(elapsed, elapsed);
   }
 
   /** Wipes the bar, so that what is written next stands on a clean line. */

@@ -21,8 +21,7 @@ export interface Verb<Options> {
   readonly run: (session: Session, args: readonly string[], options: Options) => Promise<void>;
 }
 
-export const VERB_GROUPS = ['Models:', 'Predictions:', 'Mesh:'] as const;
-export type VerbGroup = (typeof VERB_GROUPS)[number];
+export type VerbGroup = 'Models:' | 'Predictions:' | 'Mesh:';
 
 /** What a verb works with while it runs. */
 export interface Session {

@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises';
+import { BmsError, Reason } from '@bms/contracts';
+import { z } from 'zod';
+
+/** The name of a version's configuration inside a pushed folder. */
+export const CONFIG_FILE = 'bms.json';
+
+const count = (max: number): z.ZodNumber => z.number().int().min(0).max(max);
+const schema = z.strictObject({
+  replicas: count(1_000).optional(),
+  intraOpThreads: count(256).optional(),
+  graphOptimization: z.enum(['disabled', 'basic', 'extended', 'all']).optional(),
+});
+
+/** What each key may hold, in words. */
+const ALLOWED: Readonly<Record<keyof VersionConfigFile, string>> = {
+  replicas: "a whole number, 0 (the mesh's default) to 1000",
+  intraOpThreads: "a whole number, 0 (the worker's default) to 256",
+  graphOptimization: '"disabled", "basic", "extended" or "all"',
+};
+
+/** How a version is to be served, as a person writes it down. What is left out is the mesh's default. */
+export type VersionConfigFile = z.infer<typeof schema>;
+
+/** Reads a version's configuration. Throws INVALID_CONFIG that names the key and what is allowed. */
+export async function readVersionConfig(file: string): Promise<VersionConfigFile> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(file, 'utf8'));
+  } catch (cause) {
+    throw invalid(file, `cannot be read as JSON (${(cause as Error).message})`, cause);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw describe(file, value, parsed.error);
+}
+
+function describe(file: string, value: unknown, error: z.ZodError): BmsError {
+  const issue = error.issues[0];
+  if (issue?.code === 'unrecognized_keys') {
+    return invalid(
+      `${file}: ${JSON.stringify(issue.keys[0])}`,
+      `is no key: allowed are ${Object.keys(ALLOWED).join(', ')}`,
+    );
+  }
+  const key = issue?.path[0] as keyof VersionConfigFile | undefined;
+  if (key === undefined) return invalid(file, `must be a JSON object with ${Object.keys(ALLOWED).join(', ')}`);
+  const given = JSON.stringify((value as Readonly<Record<string, unknown>>)[key]);
+  return invalid(`${file}: ${key}`, `is ${given}: allowed is ${ALLOWED[key]}`);
+}
+
+function invalid(field: string, description: string, cause?: unknown): BmsError {
+  return new BmsError(Reason.INVALID_CONFIG, `${field} ${description}`, {
+    violations: [{ field, description }],
+    cause,
+  });
+}
