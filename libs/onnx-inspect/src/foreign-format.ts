@@ -60,7 +60,7 @@ export function foreignFormat(head: Uint8Array): string | undefined {
 /** Told apart from ONNX by having no control characters, which every protobuf message of this kind has early. */
 function textFormat(head: Uint8Array): string | undefined {
   const text = new TextDecoder().decode(head).trimStart();
-  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
+   
   if (text === '' || /[\0-\x08\x0b\x0c\x0e-\x1f]/.test(text)) return undefined;
   if (/^(<!doctype html|<html)/i.test(text))
     return 'it is an HTML page, such as a failed download leaves: fetch the file again';

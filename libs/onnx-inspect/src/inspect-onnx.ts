@@ -1,4 +1,4 @@
-import { models } from '@bms/contracts';
+import { type models } from '@bms/contracts';
 import { fileSource, type ByteSource } from './byte-source';
 import { ExternalDataFiles, type ExternalData } from './external-data';
 import { FORMAT_HEAD_BYTES, foreignFormat, foreignMessage } from './foreign-format';

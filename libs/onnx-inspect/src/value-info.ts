@@ -1,4 +1,4 @@
-import { models } from '@bms/contracts';
+import { type models } from '@bms/contracts';
 import { ELEMENT_TYPES } from './element-types';
 import { invalidModel, quoted } from './invalid-model';
 import { expectWireType, VARINT, type WireCursor, type WireField } from './wire-cursor';

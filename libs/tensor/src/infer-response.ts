@@ -1,4 +1,4 @@
-import { BmsError, inference } from '@bms/contracts';
+import { BmsError, type inference } from '@bms/contracts';
 import { datatypeOf } from './datatypes';
 import { rawOfTensor, tensorOfRaw } from './raw-contents';
 import { dimensionsOf } from './shape';

@@ -20,7 +20,7 @@ type Put = (value: JsonValue, at: number) => string | undefined;
 export function tensorOfJson(root: JsonValue, spec: models.TensorSpec, pathOfElement: PathOfElement): Tensor {
   const datatype = datatypeOf(spec.datatype);
   const shape = shapeOf(root);
-  refuseRagged(root, shape, [], pathOfElement);
+  if (shape.length > 0) refuseRagged(root, shape, [], pathOfElement);
   dimensionsOf(shape, pathOfElement([]));
   if (!shapeFits(shape, spec)) throw BmsError.invalidTensor(pathOfElement([]), describeMisfit(shape, spec));
 
@@ -31,7 +31,7 @@ export function tensorOfJson(root: JsonValue, spec: models.TensorSpec, pathOfEle
     return { name: spec.name, datatype, shape, elements };
   }
   const array = newTypedArray(datatype, count);
-  fill(root, shape, putFixedSize(datatype, array as WritableArray), pathOfElement);
+  fill(root, shape, putFixedSize(datatype, array), pathOfElement);
   return { name: spec.name, datatype, shape, data: rawOf(array) };
 }
 

@@ -113,12 +113,13 @@ function floatText(
   return /[.e]/.test(text) ? text : `${text}.0`;
 }
 
-/** Any text that rounds to the value is right; trying few digits first finds a shortest one. */
+/** Any text that rounds to the value is right, fewer digits are better; a whole number of few digits shows them all. */
 function shortestText(
   value: number,
   [least, most]: readonly [number, number],
   round: (value: number) => number,
 ): string {
+  if (Number.isInteger(value) && Math.abs(value) < 10 ** most) return String(value);
   const leading = Math.floor(Math.log10(Math.abs(value))) + 1;
   for (let digits = least; digits < most; digits++) {
     const shorter = withDigits(value, digits, leading);

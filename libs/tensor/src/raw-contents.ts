@@ -14,6 +14,9 @@ export function tensorOfRaw(head: TensorHead, data: Uint8Array, field: string): 
     const description = `has ${data.byteLength} bytes, but ${datatype} ${describeShape(shape)} takes ${sizeBytes}`;
     throw BmsError.invalidTensor(field, description);
   }
+  // C++ assumes that a bool is 0 or 1; what a runtime does with another byte is undefined.
+  const wrong = datatype === 'BOOL' ? data.findIndex((byte) => byte > 1) : -1;
+  if (wrong >= 0) throw BmsError.invalidTensor(field, `byte ${wrong} is ${data[wrong]}: BOOL takes 0 and 1`);
   return { name, datatype, shape, data };
 }
 
