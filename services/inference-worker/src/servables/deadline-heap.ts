@@ -6,6 +6,10 @@ export interface Deadlined {
   readonly arrival: number;
 }
 
+export function comesFirst(one: Deadlined, other: Deadlined): boolean {
+  return one.dueMs === other.dueMs ? one.arrival < other.arrival : one.dueMs < other.dueMs;
+}
+
 /** A binary heap: the earliest deadline first, then the earliest arrival. */
 export class DeadlineHeap<T extends Deadlined> {
   private readonly items: T[] = [];
@@ -68,9 +72,7 @@ export class DeadlineHeap<T extends Deadlined> {
   }
 
   private before(one: number, other: number): boolean {
-    const a = this.items[one] as T;
-    const b = this.items[other] as T;
-    return a.dueMs === b.dueMs ? a.arrival < b.arrival : a.dueMs < b.dueMs;
+    return comesFirst(this.items[one] as T, this.items[other] as T);
   }
 
   private swap(one: number, other: number): void {

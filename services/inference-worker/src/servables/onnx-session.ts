@@ -1,11 +1,12 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { env, InferenceSession, Tensor } from 'onnxruntime-node';
 import { rawOfTexts, textsOfRaw, UnfitStringError } from './onnx-strings';
 import type { PackedInput, PackedOutcome, PackedOutput, PackedRun, ThreadSpec } from './onnx-thread-messages';
 
 type Clean = (message: string) => string;
 
-/** ONNX Runtime's own log severities; its errors are thrown as well, so that its log would only repeat them, with paths. */
+/** ONNX Runtime's highest log severity. Its errors are thrown as well: its log would only repeat them, with paths. */
 const LOG_FATAL_ONLY = 4;
+env.logLevel = 'fatal';
 
 /** Makes the session. Throws ONNX Runtime's error. */
 export async function createSession(spec: ThreadSpec): Promise<InferenceSession> {

@@ -1,6 +1,6 @@
 import { BmsError, Reason } from '@bms/contracts';
 import type { Clock } from '../clock';
-import { DeadlineHeap } from './deadline-heap';
+import { comesFirst, DeadlineHeap } from './deadline-heap';
 import { QueuedPrediction, type PredictCall } from './queued-prediction';
 import type { Servable } from './servable';
 
@@ -74,7 +74,7 @@ export class PredictQueue {
       const head = lane.peek();
       const best = chosen?.peek();
       if (head === undefined) this.lanes.delete(servable);
-      else if (best === undefined || head.dueMs < best.dueMs) chosen = lane;
+      else if (best === undefined || comesFirst(head, best)) chosen = lane;
     }
     return chosen === undefined ? undefined : this.takeFrom(chosen);
   }

@@ -1,0 +1,262 @@
+import { assertNever, type models, type VersionId, type workerService } from '@bms/contracts';
+import type { Clock } from '../clock';
+import type { Servable } from '../servables/servable';
+import type { ServableSet } from '../servables/servable-set';
+import type { LoadJournal } from './load-journal';
+import type { MemoryLedger } from './memory-ledger';
+import { nextAction, type PresentReplica } from './next-action';
+import { heldBytes, replicaStatus, type ReplicaPhase } from './replica-phase';
+import { retryDelayMs } from './retry-delay';
+import { DoesNotFitError, type BroughtUp, type VersionLoader } from './version-loader';
+import { StuckError } from './warm-up';
+import { wantedVersion, type WantedVersion } from './wanted-version';
+
+/** How long what is in flight may take once a version is dropped. */
+const DRAIN_MS = 30_000;
+
+export interface ReconcilerParts {
+  readonly loader: Pick<VersionLoader, 'bringUp'>;
+  readonly servables: ServableSet;
+  readonly journal: LoadJournal;
+  readonly ledger: MemoryLedger;
+  readonly clock: Clock;
+  /** Asks for a new process, which alone can use memory that this one cannot give back. */
+  readonly requestRestart: (reason: string) => void;
+  /** A line for the operator. */
+  readonly say: (event: ReconcilerEvent) => void;
+}
+
+export interface ReconcilerEvent {
+  readonly version: VersionId;
+  readonly phase: ReplicaPhase['kind'] | 'gone';
+  readonly detail?: string;
+}
+
+interface Replica extends PresentReplica {
+  readonly wanted: WantedVersion;
+  phase: ReplicaPhase;
+  sinceMs: number;
+  servable: Servable | undefined;
+  /** Gives the load up. */
+  readonly giveUp: AbortController;
+}
+
+/**
+ * Makes present what is desired: after every change it asks `nextAction` for one step after the other and applies
+ * them. What takes time goes on by itself and comes back as a change of its replica's phase.
+ */
+export class Reconciler {
+  private desired: ReadonlyMap<VersionId, WantedVersion> = new Map();
+  private readonly replicas = new Map<VersionId, Replica>();
+  private readonly listeners = new Set<() => void>();
+  private readonly work = new Set<Promise<void>>();
+  private generationSeen = 0n;
+  private alarm = new AbortController();
+  private readonly drainNow = new AbortController();
+  private closed = false;
+  private stuckThreads = false;
+
+  constructor(private readonly parts: ReconcilerParts) {}
+
+  /** The desired set that was applied last; 0: none yet. */
+  get generation(): bigint {
+    return this.generationSeen;
+  }
+
+  /** Some thread does not end: only the end of the process frees it. */
+  get stuck(): boolean {
+    return this.stuckThreads;
+  }
+
+  /** Calls `listener` after every change of what is present. */
+  onChange(listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  present(): models.ReplicaStatus[] {
+    return [...this.replicas.values()].map(({ wanted, phase, sinceMs }) => replicaStatus(wanted.ref, phase, sinceMs));
+  }
+
+  /** Takes a desired set; false when its generation is below one that was seen, and it is ignored. */
+  apply(set: workerService.DesiredSet): boolean {
+    if (this.closed || set.generation < this.generationSeen) return false;
+    const isNew = set.generation > this.generationSeen;
+    this.generationSeen = set.generation;
+    const wanted = set.versions.map(wantedVersion).filter((version) => version !== undefined);
+    this.desired = new Map(wanted.map((version) => [version.id, version]));
+    this.parts.journal.keepOnly(this.desired);
+    if (isNew) this.retryFailed();
+    this.changed();
+    return true;
+  }
+
+  /** Drops everything; resolves when it is gone. Aborting `signal` cuts drains short. */
+  async close(signal: AbortSignal): Promise<void> {
+    this.closed = true;
+    this.desired = new Map();
+    this.step();
+    const now = (): void => this.drainNow.abort();
+    if (signal.aborted) now();
+    signal.addEventListener('abort', now, { once: true });
+    while (this.work.size > 0) await Promise.all(this.work);
+    this.alarm.abort();
+    signal.removeEventListener('abort', now);
+  }
+
+  private step(): void {
+    for (;;) {
+      const action = nextAction(this.desired, this.replicas, this.parts.clock.now());
+      switch (action.kind) {
+        case 'drop':
+          this.drop(action.id);
+          break;
+        case 'load':
+          this.load(action.wanted);
+          break;
+        case 'wait':
+          this.wakeAt(action.untilMs);
+          return;
+        case 'rest':
+          return;
+        default:
+          assertNever(action);
+      }
+    }
+  }
+
+  private load(wanted: WantedVersion): void {
+    const before = this.replicas.get(wanted.id)?.phase;
+    const failures = before?.kind === 'failed' ? before.failures : 0;
+    const replica: Replica = {
+      wanted,
+      fingerprint: wanted.fingerprint,
+      phase: { kind: 'loading' },
+      sinceMs: this.parts.clock.now(),
+      servable: undefined,
+      giveUp: new AbortController(),
+    };
+    this.replicas.set(wanted.id, replica);
+    const held = this.parts.journal.quarantine(wanted);
+    if (held !== undefined) {
+      this.setPhase(replica, { kind: 'failed', reason: held, failures, retryAtMs: undefined });
+      return;
+    }
+    this.setPhase(replica, { kind: 'loading' });
+    this.track(this.bringUp(replica, failures));
+  }
+
+  private async bringUp(replica: Replica, failures: number): Promise<void> {
+    const { loader, servables } = this.parts;
+    const { signal } = replica.giveUp;
+    let broughtUp: BroughtUp;
+    try {
+      broughtUp = await loader.bringUp(replica.wanted, signal, () => {
+        if (!signal.aborted) this.setPhase(replica, { kind: 'warming' });
+      });
+    } catch (error) {
+      if (signal.aborted) this.remove(replica);
+      else this.failed(replica, error, failures + 1);
+      return;
+    }
+    const { servable, memoryBytes, unwarmed } = broughtUp;
+    replica.servable = servable;
+    if (signal.aborted) {
+      await this.finish(replica, servable);
+      return;
+    }
+    servables.add(servable);
+    void servable.executor.lost.then((why) => this.broke(replica, servable, why));
+    this.setPhase(replica, { kind: 'ready', memoryBytes, unwarmed });
+  }
+
+  private failed(replica: Replica, error: unknown, failures: number): void {
+    const { clock, ledger, requestRestart } = this.parts;
+    // What did not return once would take another thread each time.
+    const retryAtMs = error instanceof StuckError ? undefined : clock.now() + retryDelayMs(failures);
+    if (error instanceof StuckError) this.stuckThreads = true;
+    this.setPhase(replica, { kind: 'failed', reason: reasonOf(error), failures, retryAtMs });
+    const held = [...this.replicas.values()].reduce((sum, { phase }) => sum + heldBytes(phase), 0);
+    if (error instanceof DoesNotFitError && ledger.isFragmented(held)) requestRestart('memory is fragmented');
+  }
+
+  /** A replica that was ready is lost: its thread ended. */
+  private broke(replica: Replica, servable: Servable, why: string): void {
+    if (replica.phase.kind !== 'ready') return;
+    this.parts.servables.remove(servable);
+    void servable.retire();
+    this.failed(replica, new Error(`it broke: ${why}`), 1);
+  }
+
+  private drop(id: VersionId): void {
+    const replica = this.replicas.get(id);
+    if (replica === undefined) return;
+    const { phase, servable } = replica;
+    if (phase.kind === 'failed') {
+      this.remove(replica);
+      return;
+    }
+    this.setPhase(replica, { kind: 'draining', memoryBytes: heldBytes(phase) });
+    replica.giveUp.abort(new Error('the version is not wanted any more'));
+    if (servable !== undefined) this.track(this.finish(replica, servable));
+  }
+
+  /** Lets what is in flight end, within bounds, and closes the executor. */
+  private async finish(replica: Replica, servable: Servable): Promise<void> {
+    this.parts.servables.remove(servable);
+    const unused = new AbortController();
+    const patience = this.parts.clock.wait(DRAIN_MS, AbortSignal.any([unused.signal, this.drainNow.signal]));
+    await Promise.race([servable.retire(), patience]);
+    unused.abort();
+    if (!(await servable.executor.close())) this.stuckThreads = true;
+    this.remove(replica);
+  }
+
+  private remove(replica: Replica): void {
+    if (this.replicas.get(replica.wanted.id) !== replica) return;
+    this.replicas.delete(replica.wanted.id);
+    this.parts.say({ version: replica.wanted.id, phase: 'gone' });
+    this.changed();
+  }
+
+  /** Whoever asks anew for a version that failed wants it tried now. */
+  private retryFailed(): void {
+    const nowMs = this.parts.clock.now();
+    for (const replica of this.replicas.values()) {
+      const { phase } = replica;
+      if (phase.kind === 'failed' && phase.retryAtMs !== undefined) replica.phase = { ...phase, retryAtMs: nowMs };
+    }
+  }
+
+  private setPhase(replica: Replica, phase: ReplicaPhase): void {
+    replica.phase = phase;
+    replica.sinceMs = this.parts.clock.now();
+    const detail = phase.kind === 'failed' ? phase.reason : phase.kind === 'ready' ? phase.unwarmed : undefined;
+    this.parts.say({ version: replica.wanted.id, phase: phase.kind, ...(detail === undefined ? {} : { detail }) });
+    this.changed();
+  }
+
+  /** Reports and goes on; not from within a step, which would start another one inside it. */
+  private changed(): void {
+    queueMicrotask(() => {
+      this.step();
+      for (const listener of this.listeners) listener();
+    });
+  }
+
+  private wakeAt(untilMs: number): void {
+    this.alarm.abort();
+    const alarm = (this.alarm = new AbortController());
+    void this.parts.clock.wait(untilMs - this.parts.clock.now(), alarm.signal).then(() => {
+      if (!alarm.signal.aborted) this.step();
+    });
+  }
+
+  private track(work: Promise<void>): void {
+    this.work.add(work);
+    void work.finally(() => this.work.delete(work));
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

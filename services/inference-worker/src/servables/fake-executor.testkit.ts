@@ -1,0 +1,63 @@
+import { ExecutorLostError, type Executor, type ExecutorSpec, type LoadedModel, type RunOutcome, type RunRequest } from './executor';
+
+interface Turn {
+  readonly requests: readonly RunRequest[];
+  readonly resolve: (outcomes: readonly RunOutcome[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** An executor whose loads and turns end when the test says so. */
+export class FakeExecutor implements Executor {
+  readonly lost: Promise<string>;
+  private sayLost: (why: string) => void = () => undefined;
+  private endLoad: { resolve: (model: LoadedModel) => void; reject: (error: Error) => void } | undefined;
+  /** Turns that run now, the first one first. */
+  readonly turns: Turn[] = [];
+  closed = false;
+  /** What `close` answers. */
+  closes = true;
+  /** Answers every turn at once where set. */
+  answer: ((request: RunRequest) => RunOutcome) | undefined;
+
+  constructor(readonly spec?: ExecutorSpec) {
+    this.lost = new Promise((resolve) => (this.sayLost = resolve));
+  }
+
+  async load(signal: AbortSignal): Promise<LoadedModel> {
+    return new Promise((resolve, reject) => {
+      this.endLoad = { resolve, reject };
+      signal.addEventListener('abort', () => reject(signal.reason as Error));
+    });
+  }
+
+  loaded(): void {
+    this.endLoad?.resolve({ inputNames: ['x'], outputNames: ['y'], loadMs: 1 });
+  }
+
+  failLoad(message: string): void {
+    this.endLoad?.reject(new Error(message));
+  }
+
+  async run(requests: readonly RunRequest[]): Promise<readonly RunOutcome[]> {
+    if (this.answer !== undefined) return requests.map(this.answer);
+    return new Promise((resolve, reject) => this.turns.push({ requests, resolve, reject }));
+  }
+
+  /** Ends the first turn; each of its requests is answered with its inputs. */
+  finishTurn(computeUs = 100): readonly RunRequest[] {
+    const turn = this.turns.shift();
+    if (turn === undefined) throw new Error('no turn runs');
+    turn.resolve(turn.requests.map(({ inputs }) => ({ kind: 'answered', outputs: inputs, computeUs })));
+    return turn.requests;
+  }
+
+  lose(why: string): void {
+    for (const turn of this.turns.splice(0)) turn.reject(new ExecutorLostError(why, true));
+    this.sayLost(why);
+  }
+
+  async close(): Promise<boolean> {
+    this.closed = true;
+    return this.closes;
+  }
+}
