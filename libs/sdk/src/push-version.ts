@@ -1,10 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { sha256OfFile } from '@bms/artifacts';
 import { BmsError, models, parseModelName, Reason, type adminService, type modelService } from '@bms/contracts';
 import type { Channel, Client } from '@bms/transport';
 import type { Clock } from './clock';
-import { changedMeanwhile } from './file-changed';
+import { changedMeanwhile, givenUp, givenUpWhileRegistering } from './push-errors';
 import { pauseBeforeMs, type RetryPolicy } from './retry';
 import { uploadBlobs, type Blob } from './upload-blobs';
 
@@ -115,6 +115,7 @@ async function register(
       if (version === undefined) throw new BmsError(Reason.INTERNAL, 'the registry answered without a version');
       return version;
     } catch (error) {
+      if (signal?.aborted === true) throw givenUpWhileRegistering(error);
       if (attempt >= REGISTER_POLICY.attempts || !BmsError.is(error, ...REGISTER_AGAIN)) throw error;
       const pauseMs = pauseBeforeMs(attempt + 1, REGISTER_POLICY, error, random);
       onProgress?.({ phase: 'waiting', pauseMs, reason: error.message });
@@ -131,18 +132,17 @@ async function describeFiles({ files, onProgress, signal }: PushOptions): Promis
   const described: PushedFile[] = [];
   let doneBytes = 0;
   for (const [index, { path, file }] of files.entries()) {
-    const hash = createHash('sha256');
     let sizeBytes = 0;
-    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) {
-      if (signal?.aborted === true) throw new BmsError(Reason.CANCELLED, 'the push was given up');
-      const bytes = chunk as Buffer;
-      hash.update(bytes);
-      sizeBytes += bytes.byteLength;
-      doneBytes += bytes.byteLength;
-      onProgress?.({ phase: 'hashing', doneBytes, totalBytes });
-    }
+    const onRead = (readBytes: number): void => {
+      sizeBytes = readBytes;
+      onProgress?.({ phase: 'hashing', doneBytes: doneBytes + readBytes, totalBytes });
+    };
+    const sha256 = await sha256OfFile(file, signal, onRead).catch((error: unknown) => {
+      throw signal?.aborted === true ? givenUp(error) : error;
+    });
     if (sizeBytes !== sizes[index]) throw changedMeanwhile(path);
-    described.push({ path, file, sizeBytes, sha256: hash.digest('hex') });
+    doneBytes += sizeBytes;
+    described.push({ path, file, sizeBytes, sha256 });
   }
   return described;
 }

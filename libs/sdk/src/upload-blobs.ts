@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { BmsError, blobService, Reason, type adminService } from '@bms/contracts';
 import { createClient, type Channel, type Client } from '@bms/transport';
-import { changedMeanwhile } from './file-changed';
+import { changedMeanwhile, givenUp } from './push-errors';
 import type { Clock } from './clock';
 import { pauseBeforeMs, type RetryPolicy } from './retry';
 
@@ -94,8 +94,7 @@ class Uploader {
         await this.send(client, blob, Number(stat.receivedBytes));
         break;
       } catch (error) {
-        if (this.options.signal?.aborted === true)
-          throw new BmsError(Reason.CANCELLED, 'the push was given up', { cause: error });
+        if (this.options.signal?.aborted === true) throw givenUp(error);
         if (attempt >= UPLOAD_POLICY.attempts || !BmsError.is(error, ...UPLOAD_AGAIN)) throw error;
         this.turn++;
         const pauseMs = pauseBeforeMs(attempt + 1, UPLOAD_POLICY, error, random);
