@@ -52,7 +52,7 @@ function relativeLocation(location: string): string {
   };
   if (location === '') refuse('is empty');
   if (location.length > LOCATION_MAX_CHARACTERS) refuse(`has more than ${LOCATION_MAX_CHARACTERS} characters`);
-   
+
   if (/[\0-\x1f\\]/.test(location)) refuse('has a backslash or a control character');
   if (location.startsWith('/') || /^[A-Za-z]:/.test(location)) refuse('is absolute');
   if (location.startsWith('*')) refuse('is a memory address');

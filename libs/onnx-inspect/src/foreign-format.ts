@@ -57,11 +57,15 @@ export function foreignFormat(head: Uint8Array): string | undefined {
   return textFormat(head);
 }
 
+/** How many characters the end of the head may cut a last one into. */
+const CUT_CHARACTERS = 3;
+
 /** Told apart from ONNX by having no control characters, which every protobuf message of this kind has early. */
 function textFormat(head: Uint8Array): string | undefined {
   const text = new TextDecoder().decode(head).trimStart();
-   
-  if (text === '' || /[\0-\x08\x0b\x0c\x0e-\x1f]/.test(text)) return undefined;
+
+  if (text === '' || text.slice(0, -CUT_CHARACTERS).includes('\uFFFD') || /[\0-\x08\x0b\x0c\x0e-\x1f]/.test(text))
+    return undefined;
   if (/^(<!doctype html|<html)/i.test(text))
     return 'it is an HTML page, such as a failed download leaves: fetch the file again';
   if (text.startsWith('<')) return 'it is XML, not an ONNX model';

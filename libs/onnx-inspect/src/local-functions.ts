@@ -3,8 +3,8 @@ import { invalidModel, quoted } from './invalid-model';
 /** How often a graph or function calls each operator, by {@link operatorKey}. */
 export type OperatorCalls = Map<string, number>;
 
-/** ONNX Runtime replaces calls by the function's nodes; past this many it would only run out of memory. */
-const NODES_MAX = 10_000_000;
+/** ONNX Runtime replaces calls by the function's nodes, some 10,000 a second; 20 small functions can ask for a million. */
+const NODES_MAX = 1_000_000;
 /** Calls nest on a stack here and in ONNX Runtime. */
 const DEPTH_MAX = 200;
 
@@ -18,8 +18,8 @@ export function countCall(calls: OperatorCalls, key: string): void {
 }
 
 /**
- * Refuses a model whose own functions call themselves, directly or around corners, which ends the process that loads it
- * (measured with ONNX Runtime 1.30: a segmentation fault), and one that grows beyond measure by calling.
+ * Refuses a model whose own functions call themselves, directly or around corners, which ONNX forbids (some releases of ONNX
+ * Runtime crash on it, 1.30 refuses to load it), and one that grows beyond measure by calling.
  */
 export function checkLocalFunctions(graph: OperatorCalls, functions: ReadonlyMap<string, OperatorCalls>): void {
   const nodesOf = new Map<string, number>();
@@ -48,6 +48,6 @@ export function checkLocalFunctions(graph: OperatorCalls, functions: ReadonlyMap
     return nodes;
   };
 
-  measure(graph);
+  if (functions.size > 0) measure(graph);
   for (const [key, body] of functions) nodesOfFunction(key, body);
 }

@@ -29,6 +29,8 @@ const FIELDS_MAX = 100_000_000;
 /** All names and texts of a model together, which bounds the memory that inspecting takes. */
 const TEXT_BYTES_MAX = 64 * 2 ** 20;
 
+const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /**
  * Walks over protobuf messages in a {@link ByteSource} of any size. Content that nobody asks for is skipped by seeking, so
  * that memory stays within one window plus the texts that were read. Everything malformed throws INVALID_MODEL.
@@ -68,11 +70,11 @@ export class WireCursor {
   async text(field: WireField, what: string, maxBytes = 64 * 1024): Promise<string> {
     const sizeBytes = field.end - field.start;
     if (sizeBytes > maxBytes) throw invalidModel(`${what} has ${sizeBytes} bytes: at most ${maxBytes} are allowed`);
+    const bytes = await this.bytes(field);
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await this.bytes(field));
-    } catch (error) {
-      if (error instanceof TypeError) throw invalidModel(`${what} is not UTF-8`);
-      throw error;
+      return strictText.decode(bytes);
+    } catch {
+      throw invalidModel(`${what} is not UTF-8`);
     }
   }
 
