@@ -38,7 +38,11 @@ export class TestMesh {
       const flags = ['up', '--data', data, '--port-base', String(portBase), ...(options.flags ?? [])];
       if (options.example ?? true) flags.push('--example');
       // A group of its own, so that a test can kill all of it as a terminal or an operator would.
-      const child = spawn(process.execPath, [BMS, ...flags], { detached: true, stdio: ['ignore', 'pipe', 'pipe'], cwd: ROOT });
+      const child = spawn(process.execPath, [BMS, ...flags], {
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        cwd: ROOT,
+      });
       const lines: string[] = [];
       const errors: string[] = [];
       createInterface({ input: child.stderr }).on('line', (line) => errors.push(line));
@@ -85,7 +89,9 @@ export class TestMesh {
   }
 
   /** Runs a verb of the command line against this mesh. */
-  async bms(...args: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
+  async bms(
+    ...args: readonly string[]
+  ): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
     return runBms([...args, '--data', this.data, '--port-base', String(this.portBase)]);
   }
 
@@ -93,7 +99,9 @@ export class TestMesh {
   pids(): Readonly<Record<string, number>> {
     const pids: Record<string, number> = {};
     for (const name of ['registry', 'router', 'admin', 'worker-0', 'worker-1']) {
-      const log = this.lines.filter((line) => new RegExp(`^\\s*${name}\\b.*pid ([0-9]+)`).test(line) && !line.includes('ended'));
+      const log = this.lines.filter(
+        (line) => new RegExp(`^\\s*${name}\\b.*pid ([0-9]+)`).test(line) && !line.includes('ended'),
+      );
       const pid = /pid ([0-9]+)/.exec(log[log.length - 1] ?? '')?.[1];
       if (pid !== undefined) pids[name] = Number(pid);
     }
@@ -104,14 +112,17 @@ export class TestMesh {
   async killAndAwaitSuccessor(name: string, signal: NodeJS.Signals): Promise<void> {
     const before = this.lines.filter((line) => line.startsWith(name) && line.includes('serves again')).length;
     process.kill(this.pids()[name] as number, signal);
-    await this.until(() => this.lines.filter((line) => line.startsWith(name) && line.includes('serves again')).length > before);
+    await this.until(
+      () => this.lines.filter((line) => line.startsWith(name) && line.includes('serves again')).length > before,
+    );
   }
 
   /** Resolves once `holds`, looking again after each line of output and at short intervals. */
   async until(holds: () => boolean | Promise<boolean>, boundMs = 30_000): Promise<void> {
     const endMs = Date.now() + boundMs;
     while (!(await holds())) {
-      if (Date.now() > endMs) throw new Error(`it did not come to hold within ${boundMs} ms; output:\n${this.lines.join('\n')}`);
+      if (Date.now() > endMs)
+        throw new Error(`it did not come to hold within ${boundMs} ms; output:\n${this.lines.join('\n')}`);
       await new Promise((next) => setTimeout(next, 20));
     }
   }
