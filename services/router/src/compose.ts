@@ -1,0 +1,271 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bearer, ensureServiceToken, type ServiceToken } from '@bms/auth';
+import { CallMetadata, inference } from '@bms/contracts';
+import { GrpcChannel, GrpcServer } from '@bms/grpc';
+import { advertisedHost, lockFolder, StartError, type RunningService } from '@bms/lifecycle';
+import { flagOf, variableOf } from '@bms/settings';
+import { createLogger, createMetrics, OperationsServer, type Logger } from '@bms/telemetry';
+import {
+  HealthService,
+  listenFailure,
+  mergeRoutes,
+  Metadata,
+  PortTakenError,
+  reflectionRoutes,
+  type Channel,
+} from '@bms/transport';
+import { Catalog } from './catalog/catalog';
+import { RouteWatch } from './catalog/route-watch';
+import type { VersionEntry } from './catalog/route-table';
+import { SnapshotFile } from './catalog/snapshot-file';
+import { systemClock as clock } from './clock';
+import type { RouterConfig } from './config';
+import { Fleet, type FleetObserver } from './fleet/fleet';
+import { inferRoutes, MODEL_INFER_PATH } from './infer.handler';
+import { inferStack, type Infer } from './infer.stack';
+import { ByteBudget } from './layers/bound-bytes';
+import { refuse, type Refuse } from './layers/observe';
+import { CallLog } from './observation/call-log';
+import { CallTotals } from './observation/call-totals';
+import { fleetLog, routeWatchLog, snapshotFileLog } from './observation/control-log';
+import { RouterMetrics } from './observation/router-metrics';
+import { readinessOf } from './readiness';
+import { RestHandler } from './rest.handler';
+import { RestServer } from './rest/rest-server';
+import { ensureRouterId } from './router-id';
+
+/** A new worker's first connection is waited for this long before a revision that names it is acknowledged. */
+const FIRST_CONNECTION_MS = 1_000;
+/** An answer may be a little larger than the requests that a server takes. */
+const ANSWER_SLACK_BYTES = 64 * 1024;
+const SERVICE = inference.GRPCInferenceServiceDefinition.fullName;
+
+/** Puts a router together and starts it. Throws StartError or SettingsError where it cannot. */
+export async function startRouter(
+  config: RouterConfig,
+  logger: Logger = createLogger('router', config.logLevel),
+): Promise<RunningService> {
+  const advertised = advertisedHost(config);
+  const token = ensureServiceToken(config.data);
+  const lock = lockFolder(config.state, 'router');
+  const road = requestRoad(config, token, logger);
+  const { catalog, fleet } = road;
+  const snapshotFile = new SnapshotFile(config.state, snapshotFileLog(logger));
+  const saved = snapshotFile.load();
+  if (saved !== undefined) {
+    catalog.replace(saved);
+    logger.info({ revision: Number(saved.revision) }, 'serving by the saved routes until the registry answers');
+  }
+
+  const edges = openEdges(config, road, logger);
+  const { host } = config;
+  const grpcPort = await listening(config, 'grpcPort', (port) => edges.grpc.listen({ host, port }));
+  const restPort = await listening(config, 'restPort', (port) => edges.rest.listen({ host, port }));
+  const operationsPort = await listening(config, 'operationsPort', (port) =>
+    edges.operations.listen().catch((error: unknown) => {
+      throw listenFailure(error, { host, port });
+    }),
+  );
+  catalog.onChange((table) => snapshotFile.save(table));
+  const watch = followRoutes(config, token, road, logger, {
+    address: `${advertised}:${grpcPort}`,
+    operationsAddress: `${advertised}:${operationsPort}`,
+  });
+  logger.info({ grpcPort, restPort, operationsPort, registry: config.registry }, 'router serves');
+
+  return {
+    facts: {
+      grpc: `${advertised}:${grpcPort}`,
+      rest: `${advertised}:${restPort}`,
+      operations: `${advertised}:${operationsPort}`,
+    },
+    stop: async (signal) => {
+      edges.stopping();
+      // The routes are followed until the last request is answered: it may have to be sent elsewhere.
+      await Promise.all([edges.grpc.drain(signal), edges.rest.drain(signal)]);
+      await watch.stop();
+      fleet.close();
+      await snapshotFile.flushed();
+      await Promise.all([edges.grpc.close(), edges.rest.close(), edges.operations.close()]);
+      lock.release();
+    },
+  };
+}
+
+/** What a request meets between the edges and the workers. */
+interface RequestRoad {
+  readonly catalog: Catalog;
+  readonly fleet: Fleet;
+  readonly budget: ByteBudget;
+  readonly totals: CallTotals;
+  readonly metrics: RouterMetrics;
+  readonly infer: Infer;
+  readonly refuse: Refuse;
+  readonly metricsRegistry: ReturnType<typeof createMetrics>;
+}
+
+function requestRoad(config: RouterConfig, token: ServiceToken, logger: Logger): RequestRoad {
+  const metricsRegistry = createMetrics('router');
+  const catalog = new Catalog();
+  const budget = new ByteBudget(config.bytesInFlightLimit);
+  const totals = new CallTotals();
+  const metrics: RouterMetrics = new RouterMetrics(metricsRegistry, {
+    revision: () => Number(catalog.current?.revision ?? -1n),
+    workers: () => fleet.size,
+    bytesInFlight: () => budget.takenBytes,
+  });
+  const fleet: Fleet = new Fleet({
+    dial: (address) => dialWorker(config, address),
+    clock,
+    random: Math.random,
+    callsPerWorker: config.callsPerWorker,
+    firstConnectionMs: FIRST_CONNECTION_MS,
+    observer: both(fleetLog(logger), metrics),
+  });
+  // The routes and the connections that they need change in one turn: no request sees one without the other.
+  catalog.onChange((table) => fleet.follow(table));
+  const observed = { clock, metrics, totals, log: new CallLog(logger, clock) };
+  const infer = inferStack({
+    observe: observed,
+    token,
+    catalog,
+    budget,
+    dispatch: { catalog, fleet, clock, waitLimitMs: config.waitMs, observer: metrics },
+  });
+  return { catalog, fleet, budget, totals, metrics, infer, refuse: refuse(observed), metricsRegistry };
+}
+
+function dialWorker(config: RouterConfig, address: string): Channel {
+  return new GrpcChannel(address, { messageBytes: config.messageLimit + ANSWER_SLACK_BYTES });
+}
+
+function both(one: FleetObserver, other: FleetObserver): FleetObserver {
+  return {
+    connection: (worker, ready) => {
+      one.connection(worker, ready);
+      other.connection(worker, ready);
+    },
+    ejected: (replica) => {
+      one.ejected(replica);
+      other.ejected(replica);
+    },
+  };
+}
+
+/** Where callers and operators come in. */
+interface Edges {
+  readonly grpc: GrpcServer;
+  readonly rest: RestServer;
+  readonly operations: OperationsServer;
+  /** Says everywhere that no more work is wanted here. */
+  stopping(): void;
+}
+
+function openEdges(config: RouterConfig, road: RequestRoad, logger: Logger): Edges {
+  const { catalog, fleet, infer, budget } = road;
+  let stopping = false;
+  const readiness = (): ReturnType<typeof readinessOf> => readinessOf(catalog, fleet, stopping);
+  const nobody = new Set<never>();
+  const shared = {
+    infer,
+    refuse: road.refuse,
+    catalog,
+    isReady: (version: VersionEntry) => fleet.pick(version, nobody).kind === 'replica',
+    clock,
+    newRequestId: randomUUID,
+    defaultDeadlineMs: config.deadlineMs,
+  };
+  const onInternalError = (err: unknown, path: string): void => logger.error({ err, path }, 'an internal error');
+  const health = new HealthService();
+  const tellHealth = (): void => {
+    const { ready } = readiness();
+    for (const service of ['', SERVICE]) health.setServing(ready, service);
+  };
+  fleet.onChange(tellHealth);
+  tellHealth();
+  const grpc = new GrpcServer(
+    mergeRoutes(
+      inferRoutes({ ...shared, serverReady: () => readiness().ready, bmsVersion: ownVersion() }),
+      health.routes(),
+      reflectionRoutes([SERVICE, 'grpc.health.v1.Health']),
+    ),
+    {
+      messageBytes: config.messageLimit,
+      // Predictions are logged by their own road.
+      onInternalError: (err, path) => {
+        if (path !== MODEL_INFER_PATH) onInternalError(err, path);
+      },
+    },
+  );
+  const handler = new RestHandler({ ...shared, budget, messageLimitBytes: config.messageLimit, onInternalError });
+  return {
+    grpc,
+    rest: new RestServer((request, response, asked) => handler.handle(request, response, asked)),
+    operations: new OperationsServer({
+      host: config.host,
+      port: config.operationsPort,
+      metrics: road.metricsRegistry,
+      readiness,
+    }),
+    stopping: () => {
+      stopping = true;
+      health.close();
+    },
+  };
+}
+
+/** Follows the registry's routes until it is stopped. */
+function followRoutes(
+  config: RouterConfig,
+  token: ServiceToken,
+  { catalog, fleet, totals }: RequestRoad,
+  logger: Logger,
+  addresses: { readonly address: string; readonly operationsAddress: string },
+): { stop(): Promise<void> } {
+  const stopped = new AbortController();
+  const watch = new RouteWatch({
+    registries: config.registry,
+    dial: (address) => new GrpcChannel(address),
+    metadata: Metadata.from({ [CallMetadata.authorization]: bearer(token) }),
+    identity: {
+      routerId: ensureRouterId(config.state),
+      incarnation: randomUUID(),
+      pid: BigInt(process.pid),
+      ...addresses,
+    },
+    catalog,
+    connected: (signal) => fleet.firstConnections(signal),
+    totals: () => totals.toMessage(),
+    clock,
+    random: Math.random,
+    observer: routeWatchLog(logger, config.state),
+  });
+  const ended = watch.run(stopped.signal);
+  return {
+    stop: async () => {
+      stopped.abort();
+      await ended;
+    },
+  };
+}
+
+async function listening(
+  config: RouterConfig,
+  setting: 'grpcPort' | 'restPort' | 'operationsPort',
+  listen: (port: number) => Promise<number>,
+): Promise<number> {
+  const port = config[setting];
+  try {
+    return await listen(port);
+  } catch (error) {
+    const remedy = error instanceof PortTakenError ? 'stop that process, or choose another port with' : 'see';
+    throw new StartError(`${(error as Error).message}: ${remedy} ${flagOf(setting)} (${variableOf(setting)})`);
+  }
+}
+
+function ownVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
+  return version;
+}

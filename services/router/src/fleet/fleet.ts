@@ -1,0 +1,147 @@
+import type { WorkerId } from '@bms/contracts';
+import { Picker, type Verdict } from '@bms/balancing';
+import type { Channel } from '@bms/transport';
+import type { RouteTable, VersionEntry, WorkerEntry } from '../catalog/route-table';
+import type { Clock } from '../clock';
+import type { FleetReplica } from './fleet-replica';
+import { WorkerLink, type WorkerLinkEvents } from './worker-link';
+
+export interface FleetOptions {
+  readonly dial: (address: string) => Channel;
+  readonly clock: Clock;
+  /** Uniform, 0 ≤ x < 1. */
+  readonly random: () => number;
+  /** The most calls that one worker may have in flight from here. */
+  readonly callsPerWorker: number;
+  /** How long a new worker's first connection is waited for before a revision is acknowledged. */
+  readonly firstConnectionMs: number;
+  readonly observer: FleetObserver;
+}
+
+/** Is told what happens in the fleet. */
+export interface FleetObserver {
+  connection(worker: WorkerEntry, ready: boolean): void;
+  ejected(replica: FleetReplica): void;
+}
+
+/** How a wait for a change ended. */
+export type Change = 'changed' | 'timed out' | 'aborted';
+
+/** All workers in the routes, each behind one warm connection, and who of them is picked. */
+export class Fleet {
+  private readonly links = new Map<WorkerId, WorkerLink>();
+  /** Snapshots, made when first asked for after a change. */
+  private readonly pickers = new Map<VersionEntry, Picker<FleetReplica>>();
+  private readonly waiting = new Set<() => void>();
+  private readonly listeners = new Set<() => void>();
+  private readonly events: WorkerLinkEvents;
+
+  constructor(private readonly options: FleetOptions) {
+    const { observer } = options;
+    this.events = {
+      onVerdict: () => this.changed(),
+      onConnection: ({ worker }, ready) => observer.connection(worker, ready),
+      onEjected: (replica) => observer.ejected(replica),
+    };
+  }
+
+  /** Connects to who is new in the routes and lets go of who is not in them any more. */
+  follow(table: RouteTable): void {
+    for (const worker of table.workers.values()) {
+      const link = this.links.get(worker.workerId);
+      if (link !== undefined && sameProcess(link.worker, worker)) continue;
+      link?.retire();
+      this.links.set(worker.workerId, this.connect(worker));
+    }
+    const routed = new Set(
+      [...table.models.values()].flatMap(({ versions }) => [...versions.values()].map(({ id }) => id)),
+    );
+    for (const [id, link] of this.links) {
+      if (table.workers.has(id)) {
+        link.keepOnly((version) => routed.has(version));
+      } else {
+        this.links.delete(id);
+        link.retire();
+      }
+    }
+    this.changed();
+  }
+
+  /** Calls `listener` after each change of who is picked. */
+  onChange(listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  /** @param tried those that the call was sent to already */
+  pick(version: VersionEntry, tried: ReadonlySet<FleetReplica>): Verdict<FleetReplica> {
+    const { clock, random } = this.options;
+    const nowMs = clock.monotonicMs();
+    let picker = this.pickers.get(version);
+    if (picker === undefined || nowMs >= picker.validUntilMs) {
+      picker = new Picker(this.replicasOf(version), nowMs, this.options.callsPerWorker);
+      this.pickers.set(version, picker);
+    }
+    return picker.pick({ nowMs, random, tried });
+  }
+
+  /** Resolves at the next change of who is picked, after `boundMs`, or when `signal` is aborted. */
+  nextChange(boundMs: number, signal: AbortSignal): Promise<Change> {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve('aborted');
+      const end = (how: Change): void => {
+        cancelTimer();
+        this.waiting.delete(onChange);
+        signal.removeEventListener('abort', onAbort);
+        resolve(how);
+      };
+      const onChange = (): void => end('changed');
+      const onAbort = (): void => end('aborted');
+      const cancelTimer = this.options.clock.after(boundMs, () => end('timed out'));
+      this.waiting.add(onChange);
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** Resolves once each worker's first connection is made, has failed or has been waited for long enough. */
+  async firstConnections(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const nowMs = this.options.clock.monotonicMs();
+      const bounds = [...this.links.values()].flatMap((link) => link.pendingUntilMs() ?? []);
+      const openMs = bounds.filter((untilMs) => untilMs > nowMs);
+      if (openMs.length === 0) return;
+      await this.nextChange(Math.max(...openMs) - nowMs, signal);
+    }
+  }
+
+  /** Workers that the routes name and, of them, those that are connected. */
+  get size(): { readonly routed: number; readonly connected: number } {
+    return { routed: this.links.size, connected: [...this.links.values()].filter(({ ready }) => ready).length };
+  }
+
+  /** Lets go of all; calls in flight go on. */
+  close(): void {
+    for (const link of this.links.values()) link.retire();
+    this.links.clear();
+    this.changed();
+  }
+
+  private connect(worker: WorkerEntry): WorkerLink {
+    const { dial, clock, firstConnectionMs } = this.options;
+    return new WorkerLink(worker, dial(worker.address), clock, this.events, firstConnectionMs);
+  }
+
+  private replicasOf(version: VersionEntry): FleetReplica[] {
+    return version.readyWorkers.flatMap((id) => this.links.get(id)?.replicaOf(version.id) ?? []);
+  }
+
+  private changed(): void {
+    this.pickers.clear();
+    const woken = [...this.waiting];
+    for (const wake of woken) wake();
+    for (const listener of this.listeners) listener();
+  }
+}
+
+function sameProcess(one: WorkerEntry, other: WorkerEntry): boolean {
+  return one.incarnation === other.incarnation && one.address === other.address;
+}

@@ -1,0 +1,7 @@
+/** Printable ASCII, so that it fits into any log, header and trailer. */
+const SANE = /^[\x21-\x7e]{1,128}$/;
+
+/** The caller's own id of the request where it is sane (1 to 128 printable ASCII characters), else a new one. */
+export function requestIdOf(given: string | undefined, make: () => string): string {
+  return given !== undefined && SANE.test(given) ? given : make();
+}
