@@ -4,9 +4,9 @@ import { BmsError, Reason } from '@bms/contracts';
 /** Time, so that a test can hold it. */
 export interface Clock {
   /** Milliseconds since 1970. */
-  now(): number;
+  readonly now: () => number;
   /** Throws CANCELLED when `signal` is aborted. */
-  sleep(ms: number, signal: AbortSignal | undefined): Promise<void>;
+  readonly sleep: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
 }
 
 export const systemClock: Clock = {

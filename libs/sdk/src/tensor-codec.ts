@@ -50,8 +50,8 @@ export function outputOf(tensor: Tensor): TensorOutput {
 
 function bytesElements(data: TensorData, field: string): readonly Uint8Array[] {
   if (!ArrayBuffer.isView(data)) {
-    if (data.every((element) => typeof element === 'string')) return elementsOfTexts(data as readonly string[]);
-    if (data.every((element) => element instanceof Uint8Array)) return data as readonly Uint8Array[];
+    if (data.every((element) => typeof element === 'string')) return elementsOfTexts(data);
+    if (data.every((element) => element instanceof Uint8Array)) return data;
   }
   throw BmsError.invalidTensor(field, 'BYTES takes string[] or Uint8Array[]');
 }

@@ -34,6 +34,7 @@ export class HttpServer {
       requestTimeout: REQUEST_TIMEOUT_MS,
       forceCloseConnections: 'idle',
     });
+    this.app.removeContentTypeParser('text/plain'); // what a form of another site could send
     this.app.addHook('onRequest', async (request, reply) => {
       reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store');
       if (!isOwnHost(request.headers.host, options.ownNames)) throw foreignHost(request.headers.host);
