@@ -44,7 +44,11 @@ describe('parseExactJson', () => {
   });
 
   it.each([
-    ['NaN', '{"instances": [[1, NaN]]}', 'instances[0][1]: is not JSON at line 1, column 20: "NaN" is no value'],
+    [
+      'NaN',
+      '{"instances": [[1, NaN]]}',
+      'instances[0][1]: is not JSON at line 1, column 20: "NaN" is no value of JSON: send finite numbers',
+    ],
     ['Infinity', '[-Infinity]', '[0]: is not JSON at line 1, column 2: "-Infinity" is no number'],
     ['nothing', '', 'INVALID_REQUEST body: is not JSON at line 1, column 1: it breaks off'],
     ['text that is cut off', '{"a": [1, 2', 'a[1]: is not JSON at line 1, column 12: it breaks off: "," or "]" is due'],

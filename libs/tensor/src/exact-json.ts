@@ -56,7 +56,10 @@ class ExactJsonParser {
     if (this.#take('true')) return true;
     if (this.#take('false')) return false;
     if (this.#take('null')) return null;
-    throw this.#wrong(this.#at >= this.text.length ? 'it breaks off' : `${this.#shown()} is no value`);
+    const word = this.#shown();
+    if (word === '"NaN"' || word === '"Infinity"')
+      throw this.#wrong(`${word} is no value of JSON: send finite numbers`);
+    throw this.#wrong(this.#at >= this.text.length ? 'it breaks off' : `${word} is no value`);
   }
 
   #list(): JsonArray {
@@ -210,7 +213,7 @@ class ExactJsonParser {
 
   #noNumber(start: number): BmsError {
     this.#at = start;
-    return this.#wrong(`${this.#shown()} is no number of JSON`);
+    return this.#wrong(`${this.#shown()} is no number of JSON: send finite decimal numbers`);
   }
 
   #wrong(description: string): BmsError {
