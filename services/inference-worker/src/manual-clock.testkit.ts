@@ -22,12 +22,19 @@ export class ManualClock implements Clock {
   async wait(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) return;
     await new Promise<void>((resolve) => {
-      const entry = { dueMs: this.nowMs + ms, resolve };
-      this.waiting.add(entry);
-      signal?.addEventListener('abort', () => {
+      const givenUp = (): void => {
         this.waiting.delete(entry);
         resolve();
-      });
+      };
+      const entry: Waiting = {
+        dueMs: this.nowMs + ms,
+        resolve: () => {
+          signal?.removeEventListener('abort', givenUp);
+          resolve();
+        },
+      };
+      this.waiting.add(entry);
+      signal?.addEventListener('abort', givenUp, { once: true });
     });
   }
 
