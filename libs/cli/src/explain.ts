@@ -36,6 +36,9 @@ export function explain(error: unknown): Explanation {
     const { message, violations } = error;
     return { exitCode: exitCodeOf(error.reason), reason: nameOf(error.reason), sentence: message, advice, violations };
   }
+  if (error instanceof Error && error.name === 'AbortError') {
+    return { exitCode: EXIT.interrupted, reason: 'CANCELLED', sentence: 'given up', advice: '', violations: [] };
+  }
   const isUsage = error instanceof UsageError || error instanceof SettingsError || error instanceof CommanderError;
   return {
     exitCode: isUsage ? EXIT.usage : EXIT.failed,

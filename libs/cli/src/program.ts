@@ -6,6 +6,7 @@ import { addMeshCommands } from './mesh';
 import { addActivateCommand } from './verbs/activate';
 import { addLabelCommand } from './verbs/label';
 import { addModelsCommand } from './verbs/models';
+import { addPushCommand } from './verbs/push';
 import { addRollbackCommand } from './verbs/rollback';
 import { addDeleteCommand, addOfflineCommand, addPublishCommand } from './verbs/set-state';
 import { addStatusCommand } from './verbs/status';
@@ -17,6 +18,7 @@ Exit codes: 0 done; 1 failed; 2 what was typed (or a file) is wrong; 3 nobody an
 
 /** In the order in which --help lists them. */
 const COMMANDS: readonly ((program: Command, context: CliContext) => unknown)[] = [
+  addPushCommand,
   addModelsCommand,
   addVersionsCommand,
   addPublishCommand,

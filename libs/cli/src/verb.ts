@@ -37,6 +37,8 @@ export interface Session {
   print(value: unknown, text: () => string): void;
   /** A line for people beside the result; left out with --json. */
   note(line: string): void;
+  /** Something that a person should know although it works out; on stderr, left out with --json. */
+  warn(line: string): void;
   /** Shows how far a task is; nothing with --json. */
   progress(label: string): ProgressBar;
 }
@@ -84,6 +86,7 @@ async function runVerb(
       print: (value, text) =>
         terminal.out(options.json ? `${JSON.stringify(value, null, 2)}\n` : ensureNewline(text())),
       note: (line) => (options.json ? undefined : terminal.out(`${line}\n`)),
+      warn: (line) => (options.json ? undefined : terminal.err(`bms: ${line}\n`)),
       progress: (label) => new ProgressBar(label, progressTerminal, performance.now.bind(performance)),
     });
   } finally {

@@ -42,7 +42,7 @@ export interface PushOptions {
   readonly entry?: string;
   readonly notes?: string;
   /** How the version is to be served; what is left out is the mesh's default. */
-  readonly config?: Partial<models.VersionConfig>;
+  readonly config?: { readonly [K in keyof models.VersionConfig]?: models.VersionConfig[K] | undefined };
   /** Makes the push repeatable: pushing again with the same id gives the same version. Random by default. */
   readonly requestId?: string;
   readonly onProgress?: (progress: PushProgress) => void;
@@ -91,13 +91,14 @@ export async function pushVersion(options: PushOptions, services: PushServices):
   const uploadedBytes = await uploadBlobs(distinctBlobs(files), upload, options, services);
 
   options.onProgress?.({ phase: 'registering' });
+  const { replicas = 0, intraOpThreads = 0, graphOptimization = '' } = options.config ?? {};
   const request = {
     tenant,
     model,
     files: artifactFiles,
     entry: options.entry ?? '',
     notes: options.notes ?? '',
-    config: models.VersionConfig.create(options.config ?? {}),
+    config: { replicas, intraOpThreads, graphOptimization },
     requestId: options.requestId ?? randomUUID(),
   };
   return { version: await register(request, options, services), files, uploadedBytes };

@@ -4,10 +4,9 @@ import type { CliContext } from '../cli-context';
 import { addVerb, type Session } from '../verb';
 import { parseVersionName, versionName } from '../version-name';
 import { whileWaiting } from '../while-waiting';
-import { readyReplicas } from './wait-for-version';
+import { readyReplicas, WAIT_TIMEOUT_MS } from './wait-for-version';
 
 const STATE_TIMEOUT_MS = 30_000;
-const WAIT_TIMEOUT_MS = 120_000;
 
 interface PublishOptions {
   readonly wait?: true;

@@ -1,9 +1,9 @@
 import { BmsError, modelService, parseModelName, Reason, type models } from '@bms/contracts';
-import { describeSpec } from '@bms/tensor';
 import type { Command } from 'commander';
 import type { CliContext } from '../cli-context';
 import { formatBytes } from '../format-bytes';
 import { formatAge, formatCount, formatTime } from '../format-time';
+import { signatureText } from '../signature-text';
 import { replicaText, stateText } from '../state-words';
 import { printable, section, table } from '../table';
 import { addVerb } from '../verb';
@@ -68,20 +68,6 @@ function signatureSections(details: readonly modelService.VersionDetail[]): read
     versionsBySignature.set(text, [...(versionsBySignature.get(text) ?? []), `@${version.ref?.version ?? 0n}`]);
   }
   return [...versionsBySignature].map(([text, versions]) => section(`Signature of ${versions.join(', ')}`, text));
-}
-
-/** A line for each input and output. */
-export function signatureText({ inputs, outputs }: models.Signature): string {
-  const rows = [
-    ...inputs.map((spec) => ({ direction: 'in', spec })),
-    ...outputs.map((spec) => ({ direction: 'out', spec })),
-  ];
-  return table(rows, [
-    { title: '', cell: ({ direction }) => direction },
-    { title: 'NAME', cell: ({ spec }) => spec.name },
-    { title: 'DATATYPE', cell: ({ spec }) => spec.datatype },
-    { title: 'SHAPE', cell: ({ spec }) => describeSpec(spec) },
-  ]);
 }
 
 function replicaTable(details: readonly modelService.VersionDetail[], nowMs: number): string {

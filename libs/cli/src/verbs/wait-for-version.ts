@@ -3,6 +3,8 @@ import type { Session } from '../verb';
 import { versionName } from '../version-name';
 import { whileWaiting } from '../while-waiting';
 
+/** How long a new version may take to load where nothing else is said. */
+export const WAIT_TIMEOUT_MS = 120_000;
 /** The server answers a little before it would be too late for its answer. */
 export const ANSWER_SLACK_MS = 5_000;
 

@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Reason } from '@bms/contracts';
+import { readVersionConfig } from './version-config';
+
+describe('readVersionConfig', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bms-config-'));
+  const file = join(folder, 'serve.json');
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it.each([
+    ['{}', {}],
+    [
+      '{"replicas": 3, "intraOpThreads": 4, "graphOptimization": "basic"}',
+      { replicas: 3, intraOpThreads: 4, graphOptimization: 'basic' },
+    ],
+  ])('reads %s', async (text, config) => {
+    writeFileSync(file, text);
+    await expect(readVersionConfig(file)).resolves.toEqual(config);
+  });
+
+  it.each([
+    ['{"replica": 3}', '"replica" is no key: allowed are replicas, intraOpThreads, graphOptimization'],
+    ['{"replicas": "3"}', 'replicas is "3": allowed is a whole number, 0'],
+    ['{"replicas": -1}', 'replicas is -1: allowed is'],
+    ['{"intraOpThreads": 1.5}', 'intraOpThreads is 1.5: allowed is'],
+    ['{"graphOptimization": "max"}', 'graphOptimization is "max": allowed is "disabled", "basic", "extended" or "all"'],
+    ['[]', 'must be a JSON object with replicas,'],
+    ['null', 'must be a JSON object'],
+    ['{"replicas": NaN}', 'cannot be read as JSON'],
+    ['', 'cannot be read as JSON'],
+  ])('refuses %s, names the key and says what is allowed', async (text, sentence) => {
+    writeFileSync(file, text);
+    await expect(readVersionConfig(file)).rejects.toMatchObject({
+      reason: Reason.INVALID_CONFIG,
+      message: expect.stringContaining(sentence) as unknown,
+    });
+    await expect(readVersionConfig(file)).rejects.toThrow('serve.json');
+  });
+
+  it('says that a file is not there', async () => {
+    await expect(readVersionConfig(join(folder, 'none.json'))).rejects.toMatchObject({ reason: Reason.INVALID_CONFIG });
+  });
+});
