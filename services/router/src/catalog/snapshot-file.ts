@@ -49,7 +49,7 @@ export class SnapshotFile {
   /** Writes the table soon; of several that come while one is being written, the last. */
   save(table: RouteTable): void {
     this.next = table;
-    this.writing ??= this.writeAll().finally(() => (this.writing = undefined));
+    this.writing ??= this.writeAll();
   }
 
   /** Resolves when what was to be saved is on disk. */
@@ -68,6 +68,7 @@ export class SnapshotFile {
         this.events.onWriteFailed(error as Error);
       }
     }
+    this.writing = undefined; // in the turn that found nothing more to write, so that nothing is left lying
   }
 
   private async write(table: RouteTable): Promise<void> {
