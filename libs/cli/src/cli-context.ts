@@ -1,4 +1,5 @@
 import { BmsClient, type BmsClientOptions } from '@bms/sdk';
+import { EXIT } from './explain';
 import { processTerminal, type Terminal } from './terminal';
 
 /** What the command line takes from its process, so that a test can put something else there. */
@@ -17,10 +18,25 @@ export function processContext(): CliContext {
     terminal: processTerminal(),
     env: process.env,
     now: Date.now,
-    onInterrupt: (listener) => {
-      process.on('SIGINT', listener);
-      return () => process.off('SIGINT', listener);
-    },
+    onInterrupt: listenForCtrlC,
     createClient: (options) => new BmsClient(options),
   };
+}
+
+/** npx passes a Ctrl-C on to a child that has had it from the terminal already: within this time both are one. */
+const SAME_KEYSTROKE_MS = 1_000;
+
+/** The first Ctrl-C asks for an end, a later one is the end. */
+function listenForCtrlC(listener: () => void): () => void {
+  let firstMs: number | undefined;
+  const onSignal = (): void => {
+    if (firstMs === undefined) {
+      firstMs = performance.now();
+      listener();
+    } else if (performance.now() - firstMs > SAME_KEYSTROKE_MS) {
+      process.exit(EXIT.interrupted);
+    }
+  };
+  process.on('SIGINT', onSignal);
+  return () => process.off('SIGINT', onSignal);
 }

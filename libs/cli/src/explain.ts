@@ -85,6 +85,7 @@ const ADVICE: Partial<Readonly<Record<Reason, string>>> = {
   [Reason.CONFLICT]: 'Look at "npx bms status" and decide again.',
   [Reason.NOT_READY]: '"npx bms status" shows what the workers are at; "npx bms publish NAME@N --wait" waits for it.',
   [Reason.OUTCOME_UNKNOWN]: 'Look with "npx bms versions NAME" whether it has happened before trying again.',
+  [Reason.WORKER_LOST]: 'Try again; where something was to be changed, look with "npx bms status" first.',
   [Reason.STORE_UNAVAILABLE]: 'Try again in a moment.',
   [Reason.OVERLOADED]: 'Try again in a moment.',
   [Reason.DEADLINE_EXCEEDED]: 'Say --timeout to wait longer; "npx bms status" shows what the mesh is at.',

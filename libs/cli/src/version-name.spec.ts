@@ -16,7 +16,7 @@ describe('parseVersionName', () => {
     ],
     ['', 'such as digits@2'],
     ['digits@', 'behind "@" stands a version\'s number, such as digits@2'],
-    ['digits@stable', 'a label only works for predictions'],
+    ['digits@stable', 'a label works for predictions only'],
     ['digits@-1', 'behind "@" stands a version\'s number'],
     ['digits@0', '"0" is not a version: 1 to'],
     ['digits@99999999999999999', 'is not a version'],

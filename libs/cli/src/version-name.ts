@@ -13,7 +13,7 @@ export function parseVersionName(text: string, tenant: string): models.VersionRe
   const number = text.slice(at + 1);
   if (!/^[0-9]+$/.test(number)) {
     throw new UsageError(
-      `${JSON.stringify(text)}: behind "@" stands a version's number, such as ${model}@2 (a label only works for predictions)`,
+      `${JSON.stringify(text)}: behind "@" stands a version's number, such as ${model}@2 (a label works for predictions only)`,
     );
   }
   return { tenant, model, version: BigInt(parseVersionNumber(number, 'N')) };

@@ -190,6 +190,40 @@ describe('BmsClient', () => {
     await expect(client.infer({ model: 'digits', inputs: PIXELS })).rejects.toMatchObject({ reason: Reason.INTERNAL });
   });
 
+  it('describes a model', async () => {
+    const tensor = { name: 'pixels', datatype: 'FP32', shape: [-1n, 64n] };
+    const answer = inference.ModelMetadataResponse.create({
+      name: 'digits',
+      versions: ['1', '2'],
+      platform: 'onnx',
+      inputs: [tensor],
+    });
+    let asked: inference.ModelMetadataRequest | undefined;
+    const { address } = await serve(
+      new Map<string, Route>([
+        [
+          '/inference.GRPCInferenceService/ModelMetadata',
+          {
+            kind: 'unary',
+            handle: async (request) => {
+              asked = inference.ModelMetadataRequest.decode(request);
+              return inference.ModelMetadataResponse.encode(answer).finish();
+            },
+          },
+        ],
+      ]),
+    );
+    const client = connect({ router: address });
+    await expect(client.describe({ model: 'digits', version: 2 })).resolves.toEqual({
+      model: 'digits',
+      versions: [1, 2],
+      platform: 'onnx',
+      inputs: [{ name: 'pixels', datatype: 'FP32', shape: [-1, 64] }],
+      outputs: [],
+    });
+    expect(asked).toEqual({ name: 'digits', version: '2' });
+  });
+
   it('manages models in the name of its caller', async () => {
     const seen: ServerCall[] = [];
     const path = '/bms.models.v1.ModelService/ListModels';

@@ -15,6 +15,8 @@ import { bearer, defaultPrincipal } from './identity';
 import { systemClock, type Clock } from './clock';
 import { IdentifiedChannel } from './identified-channel';
 import { decodeInferResponse, encodeInferRequest, type InferRequest, type InferResult } from './infer';
+import { decodeMetadataResponse, encodeMetadataRequest, type ModelDescription } from './model-description';
+import type { ModelReference } from './model-reference';
 import { pushVersion, type PushOptions, type PushResult } from './push-version';
 import { RETRY_DEFAULTS, withRetries, type RetryOptions } from './retry';
 import { RouterPool } from './router-pool';
@@ -120,24 +122,22 @@ export class BmsClient {
   async infer(request: InferRequest, options: InferOptions = {}): Promise<InferResult> {
     const bytes = inference.ModelInferRequest.encode(encodeInferRequest(request)).finish();
     const requestId = randomUUID();
-    const deadlineMs = options.deadlineMs ?? this.clock.now() + (options.timeoutMs ?? this.timeoutMs);
-    const metadata = Metadata.from({ ...this.identity, [CallMetadata.requestId]: requestId });
-    const policy = { ...RETRY_DEFAULTS, ...this.options.retry, ...options.retry };
-    const { signal } = options;
-    return withRetries(
-      async (attempt) => {
-        let trailers = new Metadata();
-        const onTrailers = (received: Metadata): void => void (trailers = received);
-        const answer = await this.routers.unary(INFER_PATH, bytes, { metadata, deadlineMs, signal, onTrailers });
-        return {
-          ...decodeInferResponse(decodeAnswer(answer)),
-          servedBy: trailers.get(CallMetadata.servedBy) ?? '',
-          attempts: attempt - 1 + Number(trailers.get(CallMetadata.attempts) ?? 1),
-          requestId,
-        };
-      },
-      { policy, clock: this.clock, random: this.random, deadlineMs, signal },
-    );
+    let trailers = new Metadata();
+    const onTrailers = (received: Metadata): void => void (trailers = received);
+    const { answer, attempt } = await this.askRouter('ModelInfer', bytes, requestId, options, onTrailers);
+    return {
+      ...decodeInferResponse(decodeAnswer(inference.ModelInferResponse, answer)),
+      servedBy: trailers.get(CallMetadata.servedBy) ?? '',
+      attempts: attempt - 1 + Number(trailers.get(CallMetadata.attempts) ?? 1),
+      requestId,
+    };
+  }
+
+  /** Versions, inputs and outputs of a model, as its callers need them; tried again like {@link infer}. */
+  async describe(reference: ModelReference, options: InferOptions = {}): Promise<ModelDescription> {
+    const bytes = inference.ModelMetadataRequest.encode(encodeMetadataRequest(reference)).finish();
+    const { answer } = await this.askRouter('ModelMetadata', bytes, randomUUID(), options);
+    return decodeMetadataResponse(decodeAnswer(inference.ModelMetadataResponse, answer));
   }
 
   /**
@@ -160,14 +160,35 @@ export class BmsClient {
     this.routers.close();
     this.adminChannel.close();
   }
+
+  /** A call of the Open Inference Protocol, with its retries; answers with the number of the attempt that succeeded, too. */
+  private async askRouter(
+    method: 'ModelInfer' | 'ModelMetadata',
+    request: Uint8Array,
+    requestId: string,
+    options: InferOptions,
+    onTrailers?: (trailers: Metadata) => void,
+  ): Promise<{ readonly answer: Uint8Array; readonly attempt: number }> {
+    const { signal } = options;
+    const deadlineMs = options.deadlineMs ?? this.clock.now() + (options.timeoutMs ?? this.timeoutMs);
+    const metadata = Metadata.from({ ...this.identity, [CallMetadata.requestId]: requestId });
+    const policy = { ...RETRY_DEFAULTS, ...this.options.retry, ...options.retry };
+    const path = `/${inference.GRPCInferenceServiceDefinition.fullName}/${method}`;
+    const call = { metadata, deadlineMs, signal, onTrailers };
+    return withRetries(async (attempt) => ({ answer: await this.routers.unary(path, request, call), attempt }), {
+      policy,
+      clock: this.clock,
+      random: this.random,
+      deadlineMs,
+      signal,
+    });
+  }
 }
 
-const INFER_PATH = '/inference.GRPCInferenceService/ModelInfer';
-
-function decodeAnswer(bytes: Uint8Array): inference.ModelInferResponse {
+function decodeAnswer<T>(codec: { decode(bytes: Uint8Array): T }, bytes: Uint8Array): T {
   try {
-    return inference.ModelInferResponse.decode(bytes);
+    return codec.decode(bytes);
   } catch (cause) {
-    throw new BmsError(Reason.INTERNAL, 'the answer is not a valid ModelInferResponse', { cause });
+    throw new BmsError(Reason.INTERNAL, 'the answer is not a valid message of its type', { cause });
   }
 }

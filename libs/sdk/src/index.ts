@@ -2,6 +2,8 @@ export * from './bms-client';
 export { systemClock, type Clock } from './clock';
 export { defaultPrincipal } from './identity';
 export type { InferRequest, InferResult } from './infer';
+export type { ModelDescription, ModelTensor } from './model-description';
+export type { ModelReference } from './model-reference';
 export type { PushedFile, PushFile, PushOptions, PushProgress, PushResult } from './push-version';
 export { RETRY_DEFAULTS, type RetryOptions } from './retry';
 export * from './tensor-value';

@@ -1,15 +1,11 @@
-import { BmsError, LABEL_PATTERN, parseModelName, parseVersionNumber, Reason, type inference } from '@bms/contracts';
+import { BmsError, parseModelName, Reason, type inference } from '@bms/contracts';
 import { inferRequest, readInferOutputs } from '@bms/tensor';
+import { versionField, type ModelReference } from './model-reference';
 import { outputOf, tensorOf } from './tensor-codec';
 import type { TensorInput, TensorOutput } from './tensor-value';
 
 /** A prediction to make. */
-export interface InferRequest {
-  readonly model: string;
-  /** A version's number. With neither `version` nor `label` the model's active version answers. */
-  readonly version?: number;
-  /** A label, such as `stable`; not together with `version`. */
-  readonly label?: string;
+export interface InferRequest extends ModelReference {
   /** By the names of the model's signature. */
   readonly inputs: Readonly<Record<string, TensorInput>>;
   /** The outputs to compute; all by default. */
@@ -58,14 +54,4 @@ export function decodeInferResponse(
   } catch (cause) {
     throw new BmsError(Reason.INTERNAL, `the answer contradicts itself: ${(cause as Error).message}`, { cause });
   }
-}
-
-function versionField({ version, label }: InferRequest): string {
-  if (version !== undefined && label !== undefined) {
-    throw BmsError.invalidRequest('label', 'give a version or a label, not both');
-  }
-  if (label !== undefined && !LABEL_PATTERN.test(label)) {
-    throw BmsError.invalidRequest('label', `${JSON.stringify(label)} is not a label: it starts with a letter`);
-  }
-  return label ?? (version === undefined ? '' : String(parseVersionNumber(version)));
 }

@@ -26,7 +26,7 @@ export function addLabelCommand(program: Command, context: CliContext): void {
       session.print({ model: model === undefined ? null : models.Model.toJSON(model) }, () =>
         version === 0n
           ? `${modelName} has no label ${label} any more\nNext: npx bms models`
-          : `${modelName}:${label} means ${modelName}@${version}\nNext: npx bms versions ${modelName}`,
+          : `${modelName}@${label} means ${modelName}@${version}\nNext: npx bms versions ${modelName}`,
       );
     },
   });

@@ -71,7 +71,7 @@ describe('the verbs', () => {
     ['rollback digits --to 1', 'digits@1 is active again (before: digits@2)\nNext: npx bms versions digits\n'],
     ['offline digits@2', 'digits@2 is offline\nNext: npx bms publish digits@2 brings it back\n'],
     ['delete digits@2', 'digits@2 is deleted\nNext: npx bms versions digits\n'],
-    ['label digits stable=2', 'digits:stable means digits@2\nNext: npx bms versions digits\n'],
+    ['label digits stable=2', 'digits@stable means digits@2\nNext: npx bms versions digits\n'],
     ['label digits stable=', 'digits has no label stable any more\nNext: npx bms models\n'],
   ])('%s says what it did and what to type next', async (line, text) => {
     await expect(plain(...line.split(' '))).resolves.toBe(text);

@@ -34,7 +34,7 @@ export function observe(metrics: Registry, logger: Logger, nowMs: () => number):
       end(outcomeName(reason));
       const isOurs = reason === Reason.INTERNAL;
       const facts = { ...describe(call), reason: outcomeName(reason), message, ...(isOurs ? { err: error } : {}) };
-      logger[isOurs ? 'error' : 'info'](facts, 'refused');
+      logger[isOurs ? 'error' : call.method.changes ? 'info' : 'debug'](facts, 'refused');
       throw error;
     }
   };

@@ -43,7 +43,7 @@ export class RegistryPool {
         if (this.current === used) this.current = (used + 1) % this.channels.length;
         const roundIsOver = failures % this.channels.length === 0;
         if (roundIsOver) {
-          if (this.clock.now() + PAUSE_MS >= giveUpMs) throw this.unreachable(error);
+          if (this.clock.now() + PAUSE_MS >= giveUpMs) throw this.unreachable(error, changes);
           await this.clock.sleep(PAUSE_MS, options.signal);
         }
       }
@@ -60,9 +60,10 @@ export class RegistryPool {
     return channel;
   }
 
-  private unreachable(error: BmsError): BmsError {
+  private unreachable(error: BmsError, changes: boolean): BmsError {
     if (error.reason !== Reason.CONNECTION_FAILED) return error;
-    const message = `admin reaches no registry (tried ${this.addresses.join(', ')}); nothing was changed`;
+    const tried = `admin reaches no registry (tried ${this.addresses.join(', ')})`;
+    const message = changes ? `${tried}; nothing was changed` : tried;
     return new BmsError(Reason.STORE_UNAVAILABLE, message, { cause: error, retryAfterMs: 1_000 });
   }
 }
