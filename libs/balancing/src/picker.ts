@@ -24,12 +24,15 @@ export type Verdict<R> =
   | { readonly kind: 'replica'; readonly replica: R }
   | { readonly kind: 'wait' | 'exhausted' | 'shed' | 'fail' };
 
+/** A set, or the keys of a map. */
+export type Tried<R> = Pick<ReadonlySet<R>, 'has' | 'size'>;
+
 export interface PickQuery<R> {
   readonly nowMs: number;
   /** Uniform, 0 ≤ x < 1. */
   readonly random: () => number;
   /** Those that are not picked again for this call. */
-  readonly tried: ReadonlySet<R>;
+  readonly tried: Tried<R>;
 }
 
 /**
@@ -79,7 +82,7 @@ export class Picker<R extends Replica> {
   }
 
   /** A replica on probation gets one call at a time, unless there is no other. */
-  private candidatesOf(tried: ReadonlySet<R>): readonly R[] {
+  private candidatesOf(tried: Tried<R>): readonly R[] {
     const untried = this.counted.filter((replica) => !tried.has(replica));
     const calm = untried.filter((replica) => !this.probing.has(replica) || replica.load.inFlight === 0);
     return calm.length > 0 ? calm : untried;

@@ -61,7 +61,7 @@ describe('RouteTable', () => {
   });
 
   it('finds the entry that stands for a version of another revision', () => {
-    const old = table.model('default' as TenantId, 'digits')?.versions.get(2 as never);
+    const old = table.model('default', 'digits')?.versions.get(2 as never);
     const next = table.with(delta({ revision: 8n, models: [modelRoute('digits', [{ version: 2, ready: [] }])] }));
     expect(old && next.versionLike(old)?.readyWorkers).toEqual([]);
     expect(

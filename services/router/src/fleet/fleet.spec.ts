@@ -1,4 +1,4 @@
-import { BmsError, CallMetadata, Reason, routeService, type TenantId } from '@bms/contracts';
+import { BmsError, CallMetadata, Reason, type routeService, type TenantId } from '@bms/contracts';
 import { Metadata } from '@bms/transport';
 import { RouteTable, type VersionEntry } from '../catalog/route-table';
 import { modelRoute, routeSnapshot, workerRoute } from '../catalog/routes.testkit';
@@ -39,7 +39,7 @@ describe('Fleet', () => {
   ): RouteTable =>
     RouteTable.of(routeSnapshot(revision, [modelRoute('digits', [{ version: 1, ready }], { active: 1 })], workers));
   const versionIn = (table: RouteTable): VersionEntry => {
-    const version = table.model('default' as TenantId, 'digits')?.versions.get(1 as never);
+    const version = table.model('default', 'digits')?.versions.get(1 as never);
     if (version === undefined) throw new Error('no version 1');
     return version;
   };

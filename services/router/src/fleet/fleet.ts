@@ -1,5 +1,5 @@
 import type { WorkerId } from '@bms/contracts';
-import { Picker, type Verdict } from '@bms/balancing';
+import { Picker, type Tried, type Verdict } from '@bms/balancing';
 import type { Channel } from '@bms/transport';
 import type { RouteTable, VersionEntry, WorkerEntry } from '../catalog/route-table';
 import type { Clock } from '../clock';
@@ -73,7 +73,7 @@ export class Fleet {
   }
 
   /** @param tried those that the call was sent to already */
-  pick(version: VersionEntry, tried: ReadonlySet<FleetReplica>): Verdict<FleetReplica> {
+  pick(version: VersionEntry, tried: Tried<FleetReplica>): Verdict<FleetReplica> {
     const { clock, random } = this.options;
     const nowMs = clock.monotonicMs();
     let picker = this.pickers.get(version);

@@ -40,7 +40,8 @@ export function dispatch(options: DispatchOptions): Handler<InferCall, InferResu
 
 /** One call's way to its answer. */
 class Dispatch {
-  private readonly tried = new Set<FleetReplica>();
+  /** Replicas that failed this call, each with the entry of the version by which it was sent there and the reason. */
+  private readonly tried = new Map<FleetReplica, { readonly version: VersionEntry; readonly reason: Reason }>();
   private readonly waitUntilMs: number;
   private replays = 0;
   private last: BmsError | undefined;
@@ -67,7 +68,6 @@ class Dispatch {
           // They do not change by waiting: the caller shall know how they answered.
           if (this.last?.reason === Reason.OVERLOADED) throw this.last;
           await this.waitForChange(version);
-          this.tried.clear();
           break;
         case 'wait':
           await this.waitForChange(version);
@@ -90,7 +90,6 @@ class Dispatch {
     const { progress, requestId, deadlineMs, signal } = call;
     progress.attempts++;
     progress.workerId = replica.worker.workerId;
-    this.tried.add(replica);
     const { tenant } = progress;
     try {
       const answer = await replica.infer({ body: encodedBody(call), requestId, tenant, deadlineMs, signal });
@@ -99,6 +98,7 @@ class Dispatch {
     } catch (error) {
       const failure = BmsError.from(error);
       this.options.observer.attempt(replica, failure);
+      this.tried.set(replica, { version, reason: failure.reason });
       this.afterFailure(failure, version);
       return undefined;
     }
@@ -124,9 +124,18 @@ class Dispatch {
     const { clock, fleet } = this.options;
     const boundMs = Math.min(this.waitUntilMs - clock.monotonicMs(), this.call.deadlineMs - clock.nowMs());
     const change = boundMs > 0 ? await fleet.nextChange(boundMs, this.call.signal) : 'timed out';
-    if (change !== 'timed out') return;
     this.throwIfOver();
-    throw this.noneTookIt(version);
+    if (change === 'timed out') throw this.noneTookIt(version);
+    this.forgetWhatChanged();
+  }
+
+  /** A replica is worth another try once it has a new connection, or the routes say anew that it holds the version. */
+  private forgetWhatChanged(): void {
+    const now = this.currentVersion();
+    for (const [replica, { version, reason }] of this.tried) {
+      const reconnected = isAboutConnection(reason) && replica.ejection.kind !== 'disconnected';
+      if (reconnected || version !== now) this.tried.delete(replica);
+    }
   }
 
   /** The routes may have changed since the call was resolved: what they say now counts. */
@@ -162,6 +171,10 @@ class Dispatch {
       attempts === 0 ? 'no worker that holds it is connected' : `no worker took the request in ${attempts} attempts`;
     return notReady(version, why, this.last);
   }
+}
+
+function isAboutConnection(reason: Reason): boolean {
+  return reason === Reason.WORKER_LOST || reason === Reason.CONNECTION_FAILED;
 }
 
 function workersLost(version: VersionEntry, cause: BmsError): BmsError {
