@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { errorCode, ifThere } from './durable-file';
+
+/** Who holds a lock. */
+export interface LockOwner {
+  /** One taking of the lock. */
+  readonly token: string;
+  readonly host: string;
+  readonly pid: number;
+  /** When its process started, in the kernel's clock ticks; "" where the system does not tell. Tells a reused pid apart. */
+  readonly processStart: string;
+}
+
+/** Another host's process cannot be asked whether it lives: its lock counts while it was refreshed within this time. */
+const FOREIGN_STALE_MS = 120_000;
+const REFRESH_MS = 15_000;
+
+/**
+ * Something that one writer at a time may do, among all processes that share a folder, on several hosts too. A file
+ * says who does it; a dead owner's is set aside. Does not wait: see {@link FileLock.take}.
+ */
+export class FileLock {
+  private readonly refresh: NodeJS.Timeout;
+
+  private constructor(
+    private readonly path: string,
+    private readonly token: string,
+  ) {
+    this.refresh = setInterval(() => {
+      const now = new Date();
+      utimes(path, now, now).catch(() => undefined); // a lock that is lost shows at `isHeld`
+    }, REFRESH_MS).unref();
+  }
+
+  /** The lock, or undefined while somebody else has it. */
+  static async take(path: string): Promise<FileLock | undefined> {
+    const pid = process.pid;
+    const mine: LockOwner = { token: randomUUID(), host: hostname(), pid, processStart: await processStart(pid) };
+    const draft = `${path}.${mine.token}.tmp`;
+    await writeFile(draft, JSON.stringify(mine));
+    try {
+      while (!(await tryLink(draft, path))) {
+        const owner = await readOwner(path);
+        if (owner === undefined) continue; // released between the two looks
+        if (await isAlive(owner, path)) return undefined;
+        await setAside(path, owner.token);
+      }
+    } finally {
+      await rm(draft, { force: true });
+    }
+    return new FileLock(path, mine.token);
+  }
+
+  /** Whether it is still ours: a host that slept for long may have been taken for dead. */
+  async isHeld(): Promise<boolean> {
+    return (await readOwner(this.path))?.token === this.token;
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.refresh);
+    if (await this.isHeld()) await rm(this.path, { force: true });
+  }
+}
+
+async function tryLink(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Removes a dead owner's lock. Whoever moves a newer one aside by mistake sees it and puts it back. */
+async function setAside(path: string, deadToken: string): Promise<void> {
+  const aside = `${path}.${randomUUID()}.tmp`;
+  if ((await ifThere(rename(path, aside).then(() => true))) === undefined) return;
+  const moved = await readOwner(aside);
+  if (moved !== undefined && moved.token !== deadToken) await tryLink(aside, path);
+  await rm(aside, { force: true });
+}
+
+async function readOwner(path: string): Promise<LockOwner | undefined> {
+  const text = await ifThere(readFile(path, 'utf8'));
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as LockOwner;
+  } catch {
+    return { token: '', host: hostname(), pid: 0, processStart: '' }; // cut off by a crash of the whole machine
+  }
+}
+
+async function isAlive(owner: LockOwner, path: string): Promise<boolean> {
+  if (owner.host !== hostname()) {
+    const file = await ifThere(stat(path));
+    return file !== undefined && Date.now() - file.mtimeMs < FOREIGN_STALE_MS;
+  }
+  if (owner.pid <= 0) return false;
+  try {
+    process.kill(owner.pid, 0);
+  } catch (error) {
+    if (errorCode(error) === 'ESRCH') return false;
+  }
+  const start = await processStart(owner.pid);
+  return start === '' || owner.processStart === '' || start === owner.processStart;
+}
+
+/** Field 22 of /proc/PID/stat, counted from behind the name, which may hold spaces; "" without /proc. */
+async function processStart(pid: number): Promise<string> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
+  }
+}
