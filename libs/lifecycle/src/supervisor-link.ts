@@ -4,6 +4,8 @@ import { Socket } from 'node:net';
 /** The file descriptor of the pipe between a supervisor and its child; its variable tells the child that there is one. */
 export const SUPERVISOR_FD = 3;
 export const SUPERVISED_VARIABLE = 'BMS_SUPERVISED';
+/** Tells a child that is started again how its predecessor ended: "SIGKILL", "exit code 1". */
+export const PREVIOUS_EXIT_VARIABLE = 'BMS_PREVIOUS_EXIT';
 
 /** Addresses and the like: what a service tells about itself once it serves. */
 export type ServiceFacts = Readonly<Record<string, string | number>>;

@@ -35,6 +35,7 @@ class FakeRun {
 describe('SupervisedService', () => {
   let runs: FakeRun[];
   let lines: string[];
+  let previousExits: (string | undefined)[];
   let service: SupervisedService;
   const latest = (): FakeRun => runs[runs.length - 1] as FakeRun;
 
@@ -42,11 +43,13 @@ describe('SupervisedService', () => {
     jest.useFakeTimers();
     runs = [];
     lines = [];
+    previousExits = [];
     service = new SupervisedService({
       name: 'worker-0',
       say: (line) => lines.push(line),
       nowMs: () => performance.now(),
-      start: () => {
+      start: (previousExit) => {
+        previousExits.push(previousExit);
         runs.push(new FakeRun(100 + runs.length));
         return latest() as unknown as ServiceProcess;
       },
@@ -79,6 +82,7 @@ describe('SupervisedService', () => {
       'worker-0 (pid 101) serves again',
     ]);
     expect(service.pid).toBe(101);
+    expect(previousExits).toEqual([undefined, 'SIGKILL']);
   });
 
   it('waits twice as long after each death, up to a bound, and forgives after a long run', async () => {

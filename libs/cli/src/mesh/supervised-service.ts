@@ -1,5 +1,5 @@
 import { StartError, type ServiceFacts } from '@bms/lifecycle';
-import type { ServiceProcess } from './service-process';
+import type { ChildExit, ServiceProcess } from './service-process';
 
 /** A restart waits 0.1 s, twice as long after each death, at most 10 s; a run of 30 s starts that anew. */
 export const RESTART_FIRST_MS = 100;
@@ -22,7 +22,8 @@ export type ServiceState =
 
 export interface SupervisedServiceOptions {
   readonly name: string;
-  readonly start: () => ServiceProcess;
+  /** `previousExit` is how the run before ended ("SIGKILL", "exit code 1"); undefined for the first. */
+  readonly start: (previousExit: string | undefined) => ServiceProcess;
   /** A line for people. */
   readonly say: (line: string) => void;
   /** Monotonic milliseconds. */
@@ -75,40 +76,39 @@ export class SupervisedService {
     this.setState({ kind: 'stopped' });
   }
 
-  private launch(): ServiceProcess {
-    const run = this.options.start();
+  private launch(previousExit?: string): ServiceProcess {
+    const run = this.options.start(previousExit);
     this.setState({ kind: 'starting', run, sinceMs: this.options.nowMs() });
     return run;
   }
 
   private serve(run: ServiceProcess): void {
     this.setState({ kind: 'serving', run, sinceMs: this.options.nowMs() });
-    void run.exited.then(() => this.restart(run));
+    void run.exited.then((exit) => this.restart(run, exit));
   }
 
   /** A run ended that nobody stopped. */
-  private async restart(run: ServiceProcess): Promise<void> {
+  private restart(run: ServiceProcess, { how, sentence }: ChildExit): void {
     const { state } = this;
     if ((state.kind !== 'serving' && state.kind !== 'starting') || state.run !== run) return;
     if (this.options.nowMs() - state.sinceMs > RESTART_FORGIVEN_AFTER_MS) this.deaths = 0;
     const pauseMs = Math.min(RESTART_FIRST_MS * 2 ** this.deaths++, RESTART_MAX_MS);
-    const timer = setTimeout(() => this.launchAgain(), pauseMs);
+    const timer = setTimeout(() => this.launchAgain(how), pauseMs);
     this.setState({ kind: 'waiting', timer });
-    const { how, sentence } = await run.exited;
     this.options.say(
       `${this.options.name} (pid ${run.pid ?? '?'}) ended: ${sentence ?? how}; starting it again in ${pauseMs / 1000} s`,
     );
   }
 
-  private launchAgain(): void {
-    const run = this.launch();
+  private launchAgain(previousExit: string): void {
+    const run = this.launch(previousExit);
     run.ready.then(
       () => {
         if (this.state.kind !== 'starting' || this.state.run !== run) return;
         this.serve(run);
         this.options.say(`${this.options.name} (pid ${run.pid ?? '?'}) serves again`);
       },
-      () => this.restart(run),
+      () => void run.exited.then((exit) => this.restart(run, exit)),
     );
   }
 

@@ -1,5 +1,6 @@
 import { mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { PREVIOUS_EXIT_VARIABLE } from '@bms/lifecycle';
 import { stopOrder, type MeshPlan, type PlannedService, type ServiceKind } from './mesh-plan';
 import { ServiceProcess } from './service-process';
 import { SupervisedService } from './supervised-service';
@@ -68,8 +69,13 @@ export class Supervisor {
       name: planned.name,
       say: this.options.say,
       nowMs: () => performance.now(),
-      start: () =>
-        new ServiceProcess({ script: serviceScript(planned.kind), flags: planned.flags, logFd, env: this.options.env }),
+      start: (previousExit) =>
+        new ServiceProcess({
+          script: serviceScript(planned.kind),
+          flags: planned.flags,
+          logFd,
+          env: { ...this.options.env, [PREVIOUS_EXIT_VARIABLE]: previousExit },
+        }),
     });
   }
 }
