@@ -22,7 +22,7 @@ export function addMeshCommands(program: Command, context: CliContext): void {
     settingsCommand(program, word, `Run one ${kind} in the foreground`)
       .addHelpText('after', `\nIts settings are listed in docs/settings.md.\n\nExample:\n  npx bms ${word} --data .bms`)
       .action(async (flags: readonly string[]) => {
-        process.exitCode = await runOneService(kind, flags);
+        process.exit(await runOneService(kind, flags));
       });
   }
 }
