@@ -1,1 +1,5 @@
-export {};
+import { runService } from '@bms/lifecycle';
+import { startRegistry } from './compose';
+import { loadConfig } from './config';
+
+void runService((environment) => startRegistry(loadConfig(environment), environment.requestStop));

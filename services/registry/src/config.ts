@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { loadSettings, setting, SettingsError, type SettingsSources } from '@bms/settings';
+import { LOG_LEVELS } from '@bms/telemetry';
+import { z } from 'zod';
+
+const schema = z.object({
+  data: setting.text('.bms').describe('folder that holds everything the mesh keeps'),
+  host: setting.text('127.0.0.1').describe('address to bind to'),
+  advertise: setting.optionalText().describe('host that others are told, where HOST is a wildcard'),
+  insecure: setting
+    .flag(false)
+    .describe('allow a HOST beyond loopback although calls are neither encrypted nor authenticated'),
+  grpcPort: setting.port(8700).describe('port of the registry API (gRPC)'),
+  operationsPort: setting.port(8702).describe('port of /metrics, /healthz and /readyz'),
+  store: setting.text('embedded').describe('where metadata is kept: embedded, in the data folder of this one registry'),
+  leaseTtlMs: setting
+    .durationMs(10_000, 500, 600_000)
+    .describe('how long a worker that is not heard of any more counts as alive'),
+  replicas: setting.integer(2, 1, 1_000).describe('on how many workers a version is held that does not say'),
+  logLevel: setting.choice(LOG_LEVELS, 'info').describe('least level that is logged'),
+});
+
+export type RegistryConfig = z.infer<typeof schema>;
+
+/** Throws SettingsError. */
+export function loadConfig(sources: SettingsSources): RegistryConfig {
+  const settings = loadSettings('registry', schema, sources);
+  if (settings.store !== 'embedded') {
+    throw new SettingsError(
+      `setting store (--store, BMS_STORE) is ${JSON.stringify(settings.store)}: allowed is embedded`,
+    );
+  }
+  return settings;
+}
+
+/** Belongs to one registry: its metadata. */
+export function storeFolder({ data }: RegistryConfig): string {
+  return join(data, 'registry', 'store');
+}
+
+/** Artifacts by digest; registries may share it. */
+export function blobFolder({ data }: RegistryConfig): string {
+  return join(data, 'registry', 'blobs');
+}

@@ -1,0 +1,27 @@
+import type { Logger } from '@bms/telemetry';
+import type { PlacementStep } from '../placement/placement-loop';
+import type { RouterObserver } from '../route.handler';
+import type { WorkerObserver } from '../workers/worker-session';
+
+// What the control plane does, as log lines.
+
+export function workerLog(logger: Logger): WorkerObserver {
+  return {
+    attached: ({ id, incarnation, address, device }) =>
+      logger.info({ worker: id, incarnation, address, provider: device.provider }, 'a worker has attached'),
+    draining: ({ id }) => logger.info({ worker: id }, 'a worker wants to go: taking it out of the routes'),
+    ended: ({ id }, how) => logger.info({ worker: id, how }, "a worker's stream has ended"),
+    trouble: ({ id }, err) => logger.warn({ worker: id, err }, "a worker's record cannot be written now; trying again"),
+  };
+}
+
+export function routerLog(logger: Logger): RouterObserver {
+  return {
+    connected: ({ routerId, address }) => logger.info({ router: routerId, address }, 'a router follows the routes'),
+    disconnected: ({ routerId }) => logger.info({ router: routerId }, 'a router has gone'),
+  };
+}
+
+export function logPlacement(logger: Logger, { kind, version, worker }: PlacementStep): void {
+  logger.info({ action: kind, version, worker }, 'placement');
+}

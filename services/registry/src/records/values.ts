@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import { valueFormat } from './value-format';
+
+// One schema per value of the store. Times are milliseconds since 1970, sizes are bytes, 64-bit integers of the wire are
+// numbers here. A change of a schema raises its version and brings the `upgrade` from the one before.
+
+const timeMs = z.number().int().nonnegative();
+const bytes = z.number().int();
+const versionNumber = z.number().int().positive();
+
+/** Who this mesh is. */
+export type MeshRecord = z.infer<typeof meshSchema>;
+const meshSchema = z.object({
+  id: z.string().min(1),
+  createdAtMs: timeMs,
+});
+export const meshFormat = valueFormat({ name: 'mesh record', version: 1, schema: meshSchema });
+
+/** A version was made the active one; `rollback` says whether by going back, so that going back again goes further. */
+export type ActivationRecord = z.infer<typeof activationSchema>;
+const activationSchema = z.object({
+  version: versionNumber,
+  atMs: timeMs,
+  by: z.string(),
+  kind: z.enum(['activate', 'rollback']),
+});
+
+export type ModelRecord = z.infer<typeof modelSchema>;
+const modelSchema = z.object({
+  tenant: z.string().min(1),
+  name: z.string().min(1),
+  /** 0: none. */
+  activeVersion: z.number().int().nonnegative(),
+  labels: z.record(z.string(), versionNumber),
+  /** Oldest first. */
+  activations: z.array(activationSchema),
+  createdAtMs: timeMs,
+  createdBy: z.string(),
+  /** The highest number ever given. */
+  latestVersion: z.number().int().nonnegative(),
+  /** Ids of the last changes, newest last: where the answer to a write is lost, they tell whether it happened. */
+  recentChanges: z.array(z.string()),
+});
+export const modelFormat = valueFormat({ name: 'model record', version: 1, schema: modelSchema });
+
+export const VERSION_STATES = ['registered', 'published', 'offline', 'deleted'] as const;
+/** What people want of a version. */
+export type VersionStateWord = (typeof VERSION_STATES)[number];
+
+const tensorSpecSchema = z.object({
+  name: z.string(),
+  datatype: z.string(),
+  shape: z.array(z.number().int()),
+  symbols: z.array(z.string()),
+  unranked: z.boolean(),
+});
+const artifactFileSchema = z.object({ path: z.string().min(1), sizeBytes: bytes, sha256: z.string().length(64) });
+
+export type VersionRecord = z.infer<typeof versionSchema>;
+export type ArtifactRecord = VersionRecord['artifact'];
+export type SignatureRecord = VersionRecord['signature'];
+export type VersionConfigRecord = VersionRecord['config'];
+const versionSchema = z.object({
+  tenant: z.string().min(1),
+  model: z.string().min(1),
+  version: versionNumber,
+  state: z.enum(VERSION_STATES),
+  artifact: z.object({
+    digest: z.string().length(64),
+    sizeBytes: bytes,
+    entry: z.string().min(1),
+    files: z.array(artifactFileSchema),
+  }),
+  signature: z.object({ inputs: z.array(tensorSpecSchema), outputs: z.array(tensorSpecSchema) }),
+  config: z.object({
+    /** 0: the mesh's default. */
+    replicas: z.number().int().nonnegative(),
+    /** 0: the worker's default. */
+    intraOpThreads: z.number().int().nonnegative(),
+    graphOptimization: z.string(),
+  }),
+  notes: z.string(),
+  createdBy: z.string(),
+  createdAtMs: timeMs,
+  opset: z.string(),
+  producer: z.string(),
+  requestId: z.string(),
+});
+export const versionFormat = valueFormat({ name: 'version record', version: 1, schema: versionSchema });
+
+/** Which version a RegisterVersion made, by the caller's request id. */
+export type RequestRecord = z.infer<typeof requestSchema>;
+const requestSchema = z.object({ version: versionNumber });
+export const requestFormat = valueFormat({ name: 'request record', version: 1, schema: requestSchema });
+
+/** A worker that is there, with what it said in its hello. */
+export type WorkerRecord = z.infer<typeof workerSchema>;
+const workerSchema = z.object({
+  id: z.string().min(1),
+  incarnation: z.string().min(1),
+  /** Unique to one stream of the worker: another one means that a newer stream has taken over. */
+  attachment: z.string().min(1),
+  /** Whether that stream lives; when not, the lease is running out. */
+  attached: z.boolean(),
+  /** Takes no more requests: it is going away. */
+  draining: z.boolean(),
+  address: z.string().min(1),
+  operationsAddress: z.string(),
+  host: z.string(),
+  pid: z.number().int(),
+  device: z.object({ provider: z.string(), name: z.string(), concurrentRuns: z.number().int() }),
+  startedAtMs: timeMs,
+  bmsVersion: z.string(),
+});
+export const workerFormat = valueFormat({ name: 'worker record', version: 1, schema: workerSchema });
+
+const refSchema = { tenant: z.string().min(1), model: z.string().min(1), version: versionNumber };
+
+/** One version of a worker's desired set. */
+export type DesiredVersionRecord = z.infer<typeof desiredVersionSchema>;
+const desiredVersionSchema = z.object({
+  ...refSchema,
+  /**
+   * When it was taken out of the routes, to be dropped once the routers have acknowledged; undefined: it serves. The
+   * worker is not told: it holds the version until it is dropped.
+   */
+  retiredAtMs: timeMs.optional(),
+});
+
+/** All that a worker shall hold. */
+export type DesiredRecord = z.infer<typeof desiredSchema>;
+const desiredSchema = z.object({
+  /** Grows with each change that the worker has to follow. */
+  generation: z.number().int().nonnegative(),
+  /** An empty set of a worker that has been gone for long is forgotten. */
+  changedAtMs: timeMs,
+  versions: z.array(desiredVersionSchema),
+});
+export const desiredFormat = valueFormat({ name: 'desired set', version: 1, schema: desiredSchema });
+
+export const REPLICA_STATES = ['loading', 'warming', 'ready', 'draining', 'failed'] as const;
+export type ReplicaStateWord = (typeof REPLICA_STATES)[number];
+
+/** One version on a worker, as the worker says. */
+export type ReplicaRecord = z.infer<typeof replicaSchema>;
+const replicaSchema = z.object({
+  ...refSchema,
+  state: z.enum(REPLICA_STATES),
+  sinceMs: timeMs,
+  reason: z.string(),
+  memoryBytes: bytes,
+  unwarmed: z.boolean(),
+});
+
+/** What a worker says it holds. */
+export type ReportedRecord = z.infer<typeof reportedSchema>;
+const reportedSchema = z.object({
+  incarnation: z.string().min(1),
+  /** Of the desired set that the report is about. */
+  generation: z.number().int().nonnegative(),
+  memory: z.object({ totalBytes: bytes, freeBytes: bytes, residentBytes: bytes }),
+  replicas: z.array(replicaSchema),
+});
+export const reportedFormat = valueFormat({ name: 'report', version: 1, schema: reportedSchema });

@@ -1,0 +1,39 @@
+import { versionId, type models as proto, type routeService, type VersionId } from '@bms/contracts';
+
+/** Calls of one version that reached no worker are counted under this id. */
+export const NO_WORKER = '';
+
+type TotalsByWorker = ReadonlyMap<string, proto.CallTotals>;
+export type TotalsByVersion = ReadonlyMap<VersionId, TotalsByWorker>;
+
+export const NO_CALLS: proto.CallTotals = { answered: 0n, failed: 0n, rejected: 0n };
+
+export function totalsByVersion(totals: routeService.RouterTotals): TotalsByVersion {
+  const versions = new Map<VersionId, Map<string, proto.CallTotals>>();
+  for (const { ref, workerId, calls } of totals.versions) {
+    if (ref === undefined || calls === undefined) continue;
+    const id = versionId(ref.tenant, ref.model, ref.version);
+    let workers = versions.get(id);
+    if (workers === undefined) versions.set(id, (workers = new Map()));
+    workers.set(workerId, addCalls(workers.get(workerId) ?? NO_CALLS, calls));
+  }
+  return versions;
+}
+
+export function addTotals(one: TotalsByVersion, other: TotalsByVersion): TotalsByVersion {
+  const sum = new Map([...one].map(([id, workers]) => [id, new Map(workers)]));
+  for (const [id, workers] of other) {
+    const mine = sum.get(id) ?? new Map<string, proto.CallTotals>();
+    for (const [worker, calls] of workers) mine.set(worker, addCalls(mine.get(worker) ?? NO_CALLS, calls));
+    sum.set(id, mine);
+  }
+  return sum;
+}
+
+export function addCalls(one: proto.CallTotals, other: proto.CallTotals): proto.CallTotals {
+  return {
+    answered: one.answered + other.answered,
+    failed: one.failed + other.failed,
+    rejected: one.rejected + other.rejected,
+  };
+}

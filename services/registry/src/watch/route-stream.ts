@@ -1,0 +1,63 @@
+import { BmsError, Reason, type routeService } from '@bms/contracts';
+import type { Incoming } from '../streams/incoming';
+import { Wakeup } from '../streams/wakeup';
+import type { RouteFeed } from './route-feed';
+import { routeDelta, routeSnapshot } from './route-table';
+import type { RouterConnection } from './router-connections';
+
+export interface RouteStreamOptions {
+  readonly feed: RouteFeed;
+  readonly meshId: string;
+  readonly connection: RouterConnection;
+  readonly incoming: Incoming<routeService.WatchRoutesRequest>;
+  /** Aborted when the router has gone. */
+  readonly signal: AbortSignal;
+  /** Aborted when this registry goes away. */
+  readonly shutdown: AbortSignal;
+}
+
+/**
+ * What one router is sent: the routes as they are, then what changes. A router that reads slowly misses no change: it gets
+ * all that has changed since its last message in one. What it says meanwhile is taken in as it comes.
+ */
+export async function* routeStream(options: RouteStreamOptions): AsyncIterable<routeService.WatchRoutesResponse> {
+  const { feed, meshId, connection, incoming, signal, shutdown } = options;
+  const wakeup = new Wakeup();
+  const undo = [feed.routesChanged.onChange(wakeup.wake), wakeup.onAbort(signal), wakeup.onAbort(shutdown)];
+  try {
+    incoming.readRest((message) => take(connection, message), wakeup);
+    let sent = feed.present;
+    const { hello } = connection;
+    // A router that holds this very revision of this mesh needs no snapshot, only to hear that it is up to date.
+    const upToDate = hello.meshId === meshId && hello.revision === sent.revision;
+    yield upToDate ? routeDelta(sent, sent) : routeSnapshot(sent, meshId);
+    for (;;) {
+      if (signal.aborted || incoming.state.kind === 'ended') return;
+      if (incoming.state.kind === 'failed') throw incoming.state.error;
+      if (shutdown.aborted) throw new BmsError(Reason.DRAINING, 'this registry is going away: try another, or again');
+      const { present } = feed;
+      if (present.changedRevision === sent.changedRevision) {
+        await wakeup.wait();
+      } else {
+        yield routeDelta(sent, present);
+        sent = present;
+      }
+    }
+  } finally {
+    for (const action of undo) action();
+    connection.close();
+  }
+}
+
+function take(connection: RouterConnection, { kind }: routeService.WatchRoutesRequest): void {
+  switch (kind?.$case) {
+    case 'acknowledgement':
+      return connection.acknowledge(kind.value.revision);
+    case 'totals':
+      return connection.count(kind.value);
+    case 'hello':
+      throw BmsError.invalidRequest('hello', 'was sent already: it is the first message, once');
+    case undefined:
+      return; // of a newer release, which says more than we know
+  }
+}
