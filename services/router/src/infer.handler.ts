@@ -8,11 +8,12 @@ import {
   type TenantId,
 } from '@bms/contracts';
 import { implement, mergeRoutes, pathOf, type Bytes, type Routes, type ServerCall } from '@bms/transport';
+import { answerFacts } from './answer-facts';
 import type { Catalog } from './catalog/catalog';
 import { findModel, findVersion, requirePublished, selectorOf } from './catalog/resolve-version';
 import type { VersionEntry } from './catalog/route-table';
 import type { Clock } from './clock';
-import { newProgress, type CallProgress, type InferCall } from './infer-call';
+import { newProgress, type CallProgress, type InferCall, type InferResult } from './infer-call';
 import { readInferRequestHead } from './infer-request-head';
 import type { Infer } from './infer.stack';
 import type { Refuse } from './layers/observe';
@@ -66,13 +67,13 @@ export function inferRoutes(options: InferHandlerOptions): Routes {
 async function modelInfer(options: InferHandlerOptions, request: Bytes, call: ServerCall): Promise<Bytes> {
   const requestId = requestIdOf(call.metadata.get(CallMetadata.requestId), options.newRequestId);
   const progress = newProgress();
+  let result: InferResult | undefined;
   try {
-    const inferCall = readCall(options, request, call, requestId, progress);
-    const { body } = await options.infer(inferCall);
-    return body;
+    result = await options.infer(readCall(options, request, call, requestId, progress));
+    return result.body;
   } finally {
-    call.trailers.set(CallMetadata.requestId, requestId).set(CallMetadata.attempts, String(progress.attempts));
-    if (progress.workerId !== '') call.trailers.set(CallMetadata.servedBy, progress.workerId);
+    call.trailers.set(CallMetadata.requestId, requestId);
+    for (const [name, value] of answerFacts(progress, result)) call.trailers.set(name, value);
   }
 }
 

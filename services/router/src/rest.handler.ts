@@ -10,11 +10,12 @@ import {
 } from '@bms/contracts';
 import { jsonOfResponse, requestOfJson, type JsonForm } from '@bms/tensor';
 import { httpStatusOf, type Bytes } from '@bms/transport';
+import { answerFacts } from './answer-facts';
 import type { Catalog } from './catalog/catalog';
 import { findModel, findVersion, requirePublished } from './catalog/resolve-version';
 import type { VersionEntry } from './catalog/route-table';
 import type { Clock } from './clock';
-import { newProgress, withRequestId, type CallProgress, type RequestBody } from './infer-call';
+import { newProgress, withRequestId, type CallProgress, type InferResult, type RequestBody } from './infer-call';
 import type { Infer } from './infer.stack';
 import type { ByteBudget } from './layers/bound-bytes';
 import type { Refuse } from './layers/observe';
@@ -117,9 +118,10 @@ export class RestHandler {
     const { infer, clock, budget, defaultDeadlineMs } = this.options;
     const progress = newProgress();
     const held = { bytes: 0 };
+    let result: InferResult | undefined;
     try {
       const json = await this.readJson(request, progress, held);
-      const { body } = await infer({
+      result = await infer({
         protocol: 'tensorflow-rest',
         requestId,
         progress,
@@ -134,11 +136,10 @@ export class RestHandler {
         signal: answer.gone,
         body: bodyOfJson(json),
       });
-      return body;
+      return result.body;
     } finally {
       budget.giveBack(held.bytes);
-      answer.header(CallMetadata.attempts, String(progress.attempts));
-      if (progress.workerId !== '') answer.header(CallMetadata.servedBy, progress.workerId);
+      for (const [name, value] of answerFacts(progress, result)) answer.header(name, value);
     }
   }
 

@@ -1,4 +1,4 @@
-import { routeService, type TenantId } from '@bms/contracts';
+import { routeService } from '@bms/contracts';
 import { RouteTable } from './route-table';
 import { modelRoute, routeSnapshot, workerRoute } from './routes.testkit';
 

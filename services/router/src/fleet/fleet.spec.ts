@@ -1,4 +1,4 @@
-import { BmsError, CallMetadata, Reason, type routeService, type TenantId } from '@bms/contracts';
+import { BmsError, CallMetadata, Reason, type routeService } from '@bms/contracts';
 import { Metadata } from '@bms/transport';
 import { RouteTable, type VersionEntry } from '../catalog/route-table';
 import { modelRoute, routeSnapshot, workerRoute } from '../catalog/routes.testkit';

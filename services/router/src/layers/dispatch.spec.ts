@@ -1,4 +1,4 @@
-import { models, Reason, routeService, type BmsError, type TenantId } from '@bms/contracts';
+import { models, Reason, routeService, type BmsError } from '@bms/contracts';
 import { Catalog } from '../catalog/catalog';
 import { RouteTable } from '../catalog/route-table';
 import { modelRoute, routeSnapshot, workerRoute, type VersionWish } from '../catalog/routes.testkit';

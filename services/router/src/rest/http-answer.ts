@@ -43,7 +43,7 @@ export class HttpAnswer {
     response.statusCode = status;
     response.setHeader('content-type', 'application/json');
     response.setHeader('content-length', body.byteLength);
-    if (request.complete) {
+    if (request.complete || !hasBody(request)) {
       response.end(body);
     } else {
       response.setHeader('connection', 'close');
@@ -68,4 +68,9 @@ export class HttpAnswer {
     request.once('end', end).once('close', end);
     request.resume();
   }
+}
+
+/** A request is told of before it is known to be complete, also where nothing can follow its headers. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
