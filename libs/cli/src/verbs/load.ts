@@ -1,0 +1,83 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { BmsError } from '@bms/contracts';
+import type { Command } from 'commander';
+import { characterSetFor } from '../character-set';
+import type { CliContext } from '../cli-context';
+import { LOAD_DEFAULTS, parseLoadOptions, type LoadFlags, type LoadOptions } from '../load/load-options';
+import { prepareLoadRequests, type LoadRequests } from '../load/load-requests';
+import { runLoad, type LoadClock } from '../load/load-run';
+import type { LoadOutcome } from '../load/load-tally';
+import { loadViewFor } from '../load/load-view';
+import { parseModelReference, referenceText } from '../predict/model-reference';
+import { addVerb, type Session } from '../verb';
+
+const WHAT_IT_DOES = `
+Requests go out at the rate whether or not earlier ones are answered, and latency counts from when a request was due. Every
+answer is checked: digits against what the training script measured, other models against their own first answers. It ends
+with exit code 1 when a request failed or an answer was wrong. Ctrl-C ends it early, with the summary.`;
+
+export function addLoadCommand(program: Command, context: CliContext): void {
+  addVerb<LoadFlags>(program, context, {
+    usage: 'load <name>',
+    summary: 'Send checked requests at a fixed rate and show latency, failures, wrong answers and who answers',
+    group: 'Predictions:',
+    examples: ['npx bms load digits --rate 200 --seconds 60', 'npx bms load NAME@2 --input request.json --rate 20'],
+    configure: (command) =>
+      command
+        .option('--rate <n>', 'requests a second', LOAD_DEFAULTS.rate)
+        .option('--seconds <n>', 'how long', LOAD_DEFAULTS.seconds)
+        .option('--concurrency-limit <n>', 'requests under way at once; more wait', LOAD_DEFAULTS.concurrencyLimit)
+        .option('--deadline-ms <n>', 'milliseconds after which a request has failed', LOAD_DEFAULTS.deadlineMs)
+        .option('--attempts <n>', 'how often this client tries a request in all', LOAD_DEFAULTS.attempts)
+        .option('--input <file>', 'send the request in a JSON file, in a form that "bms predict" takes')
+        .addHelpText('after', WHAT_IT_DOES),
+    run: async (session, [name = ''], flags) => {
+      const reference = parseModelReference(name);
+      const options = parseLoadOptions(flags);
+      const prepared = await prepareLoadRequests(session, reference, options.input);
+      const { json } = session.options;
+      const title = { ...options, model: referenceText(reference) };
+      const view = loadViewFor(session.terminal, { json, title, characters: characterSetFor(context.env) });
+      view.start(prepared.description);
+      const result = await runLoad({
+        plan: { ...options, requests: options.ratePerSecond * options.seconds },
+        clock: monotonicClock,
+        send: senderOf(session, options, prepared),
+        onSecond: (report) => view.second(report),
+        signal: session.signal,
+      });
+      view.end(result, prepared.check.trustedVersions);
+      const { failed, wrong } = result.total;
+      if (failed + wrong > 0) throw new Error(`${failed} requests failed, ${wrong} answers were wrong`);
+    },
+  });
+}
+
+function senderOf(
+  { client, now }: Session,
+  { deadlineMs, attempts }: LoadOptions,
+  { requests, check }: LoadRequests,
+): (index: number, dueMs: number) => Promise<LoadOutcome> {
+  const epochMs = now() - monotonicClock.nowMs();
+  return async (index, dueMs) => {
+    const at = index % requests.length;
+    const request = requests[at];
+    if (request === undefined) throw new Error('a load needs a request');
+    try {
+      const result = await client.infer(request, { deadlineMs: epochMs + dueMs + deadlineMs, retry: { attempts } });
+      const difference = check.difference(at, result);
+      const by = { worker: result.servedBy, version: result.version, attempts: result.attempts };
+      return difference === undefined ? { kind: 'right', by } : { kind: 'wrong', by, difference };
+    } catch (error) {
+      const { reason, message } = BmsError.from(error);
+      return { kind: 'failed', reason, message };
+    }
+  };
+}
+
+const monotonicClock: LoadClock = {
+  nowMs: () => performance.now(),
+  sleep: async (ms, signal) => {
+    await delay(ms, undefined, { signal }).catch(() => undefined); // only an abort makes it throw
+  },
+};
