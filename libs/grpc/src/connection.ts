@@ -12,6 +12,8 @@ export interface ConnectionOptions {
 export interface ConnectionEvents {
   /** Calls go out at once from now on. */
   readonly onReady: () => void;
+  /** The time to connect is over, but the attempt goes on: grpc-js cannot break one off without leaking its socket. */
+  readonly onLate: () => void;
   /** It could not be made, it broke, or the peer said goodbye; told once, and nothing after it. */
   readonly onEnd: () => void;
 }
@@ -50,7 +52,7 @@ export class Connection {
       'grpc.max_send_message_length': -1,
       'grpc-node.flow_control_window': options.windowBytes,
     });
-    this.timer = setTimeout(() => this.end(), options.connectTimeoutMs);
+    this.timer = setTimeout(events.onLate, options.connectTimeoutMs);
     this.timer.unref();
     this.watch(this.channel.getConnectivityState(true));
   }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BmsError, Reason } from '@bms/contracts';
 import {
   MESSAGE_LIMIT_BYTES_DEFAULT,
@@ -17,7 +18,7 @@ export interface GrpcChannelOptions {
   readonly messageBytes?: number | undefined;
   /** How many bytes of answers may be under way unread, per call and in all; 4 MiB by default. */
   readonly windowBytes?: number | undefined;
-  /** How long an attempt to connect may take; 5000 ms by default. */
+  /** How long calls wait for the first connection, at most; 5000 ms by default. */
   readonly connectTimeoutMs?: number | undefined;
   /** The pause after the first failed attempt; 50 ms by default. Each further one is 1.6 times as long, ±20%. */
   readonly reconnectMinMs?: number | undefined;
@@ -88,7 +89,7 @@ export class GrpcChannel implements Channel {
   }
 
   async unary(path: string, request: Bytes, options: CallOptions = {}): Promise<Bytes> {
-    const call = this.open(path, options);
+    const call = await this.open(path, options);
     call.writeOnly(request);
     const answer = await call.read();
     if (answer === undefined) throw new BmsError(Reason.INTERNAL, `${path} on ${this.address} ended without an answer`);
@@ -101,7 +102,7 @@ export class GrpcChannel implements Channel {
   }
 
   async *stream(path: string, requests: AsyncIterable<Bytes>, options: CallOptions = {}): AsyncIterable<Bytes> {
-    const call = this.open(path, options);
+    const call = await this.open(path, options);
     void sendAll(requests, call);
     try {
       for (let answer = await call.read(); answer !== undefined; answer = await call.read()) yield answer;
@@ -122,7 +123,7 @@ export class GrpcChannel implements Channel {
     for (const call of this.calls) call.cancel(`the channel to ${this.address} was closed`);
   }
 
-  private open(path: string, options: CallOptions): OutgoingCall {
+  private async open(path: string, options: CallOptions): Promise<OutgoingCall> {
     const { address } = this;
     const context: CallContext = { path, address, messageLimitBytes: this.connectionOptions.messageLimitBytes };
     const { signal, deadlineMs = Infinity } = options;
@@ -131,9 +132,13 @@ export class GrpcChannel implements Channel {
     }
     if (deadlineMs <= Date.now()) throw deadlineExceeded(context);
     this.connect();
-    if (this.current.kind !== 'connecting' && this.current.kind !== 'ready') throw notSent(address, this.current.kind);
+    const { current } = this;
+    if (current.kind !== 'connecting' && current.kind !== 'ready') {
+      await nextTurn(); // or a caller who tries again and again would never let the connection be made
+      throw notSent(address, current.kind === 'failed' ? 'it failed' : 'it was closed');
+    }
     const metadata = toGrpcMetadata(options.metadata);
-    const raw = this.current.connection.createCall(path, deadlineMs);
+    const raw = current.connection.createCall(path, deadlineMs);
     const call: OutgoingCall = new OutgoingCall(
       raw,
       metadata,
@@ -149,9 +154,17 @@ export class GrpcChannel implements Channel {
       onReady: () => {
         this.setState({ kind: 'ready', connection, sinceMs: performance.now() });
       },
+      onLate: () => this.stopWaiting(connection),
       onEnd: () => this.tryAgain(),
     });
     return connection;
+  }
+
+  /** The first attempt takes too long: it goes on, but nobody waits for it any more. */
+  private stopWaiting(attempt: Connection): void {
+    if (this.current.kind !== 'connecting') return;
+    this.setState({ kind: 'failed', attempt, timer: undefined });
+    for (const call of this.calls) if (!call.sent) call.fail(notSent(this.address, 'it took too long'));
   }
 
   /** The connection, or the attempt to make one, has ended. */

@@ -19,7 +19,10 @@ export function toGrpcMetadata(metadata: Metadata | undefined): grpc.Metadata {
   return result;
 }
 
-/** What the peer sent, without what belongs to the protocol itself. */
+/**
+ * What the peer sent, without what belongs to the protocol itself. Text values of one name arrive as one value, joined
+ * by ", ", which is what HTTP makes of repeated headers.
+ */
 export function fromGrpcMetadata(metadata: grpc.Metadata): Metadata {
   const result = new Metadata();
   for (const name of Object.keys(metadata.getMap())) {

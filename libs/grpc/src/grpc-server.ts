@@ -127,8 +127,8 @@ export class GrpcServer implements Server {
           raw.sendStatus(failure(unknownMethod(path, this.routes), new Metadata()));
           return;
         }
-        call = new IncomingCall(path, raw, metadata, this.options.onInternalError ?? (() => {}));
-        void call.answer(route);
+        call = new IncomingCall(path, route, raw, metadata, this.options.onInternalError ?? (() => {}));
+        void call.answer();
       },
       onReceiveMessage: (message: Buffer) => call?.onMessage(message),
       onReceiveHalfClose: () => call?.onHalfClose(),

@@ -38,6 +38,7 @@ export class IncomingCall implements ServerCall {
 
   constructor(
     readonly path: string,
+    private readonly route: Route,
     private readonly raw: RawCall,
     metadata: grpc.Metadata,
     private readonly onInternalError: OnInternalError,
@@ -50,7 +51,8 @@ export class IncomingCall implements ServerCall {
   }
 
   /** Runs the route's handler and sends what it gives. Never rejects. */
-  async answer(route: Route): Promise<void> {
+  async answer(): Promise<void> {
+    const { route } = this;
     try {
       if (route.kind === 'unary') {
         await this.answerUnary(route.handle);
@@ -68,10 +70,13 @@ export class IncomingCall implements ServerCall {
     this.settleRead({ done: false, value: message });
   }
 
-  /** The caller has sent all its requests. */
+  /**
+   * The caller has sent all its requests, or so it seems: when a connection breaks, Node ends its streams before it
+   * says that they broke. A handler that streams is told a turn later, when the truth is known.
+   */
   onHalfClose(): void {
-    this.requestsEnded = true;
-    this.settleRead({ done: true, value: undefined });
+    if (this.route.kind === 'unary') this.endRequests();
+    else setImmediate(() => this.endRequests());
   }
 
   /** The caller gave up, its deadline passed or its connection broke; also told, in vain, after a normal end. */
@@ -105,7 +110,7 @@ export class IncomingCall implements ServerCall {
   }
 
   private read(): Promise<IteratorResult<Bytes, undefined>> {
-    if (this.requestsEnded) return Promise.resolve({ done: true, value: undefined });
+    if (this.requestsEnded && !this.over) return Promise.resolve({ done: true, value: undefined });
     const read = new Promise<IteratorResult<Bytes, undefined>>((resolve, reject) => {
       if (this.over) return reject(this.whyOver());
       this.pendingRead = { resolve, reject };
@@ -113,6 +118,11 @@ export class IncomingCall implements ServerCall {
     });
     read.catch(() => {}); // a handler may leave a read behind, and its failure must not end the process
     return read;
+  }
+
+  private endRequests(): void {
+    this.requestsEnded = true;
+    this.settleRead({ done: true, value: undefined });
   }
 
   private settleRead(result: IteratorResult<Bytes, undefined>): void {
@@ -144,7 +154,7 @@ export class IncomingCall implements ServerCall {
     try {
       return { code: grpc.status.OK, details: 'OK', metadata: toGrpcMetadata(this.trailers) };
     } catch (error) {
-      this.report(error, false);
+      this.onInternalError(error, this.path); // the handler's bug, though the error says INVALID_REQUEST
       return failure(new Error('the trailers cannot be sent', { cause: error }), new Metadata());
     }
   }
@@ -181,5 +191,6 @@ export function failure(error: unknown, trailers: Metadata): Parameters<RawCall[
 }
 
 function isAbort(error: unknown, signal: AbortSignal): boolean {
-  return error === signal.reason || (error instanceof Error && error.name === 'AbortError');
+  if (error === signal.reason) return true;
+  return typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError';
 }

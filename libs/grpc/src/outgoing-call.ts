@@ -52,6 +52,11 @@ export class OutgoingCall {
     return this.end !== undefined;
   }
 
+  /** Whether it was put on a connection: grpc-js knows who authenticated that only from then on. */
+  get sent(): boolean {
+    return this.raw.getAuthContext() !== null;
+  }
+
   /** Resolves when the message has left or the call has ended. */
   write(message: Bytes): Promise<void> {
     return this.orEnd((done) => this.raw.sendMessageWithContext({ callback: done }, asBuffer(message)));
@@ -103,8 +108,7 @@ export class OutgoingCall {
     this.settle(
       status.code === grpc.status.OK
         ? { kind: 'ok' }
-        : // grpc-js knows who authenticated a connection only once it has put the call on one.
-          { kind: 'failed', error: failureOf(status, this.raw.getAuthContext() !== null, this.context) },
+        : { kind: 'failed', error: failureOf(status, this.sent, this.context) },
       fromGrpcMetadata(status.metadata),
     );
   }

@@ -34,6 +34,9 @@ export type UnaryHandler = (request: Bytes, call: ServerCall) => Promise<Bytes>;
 /**
  * Takes any number of requests and gives any number of answers. The next answer is asked for only when the
  * transport can take it, the next request is read only when the handler asks: that is the back-pressure.
+ *
+ * A caller that cancels can look, for a moment, like one that has ended its requests (Node's HTTP/2 client ends a
+ * stream before it resets it). What must be whole needs a size, a digest or a last message of its own.
  */
 export type StreamHandler = (requests: AsyncIterable<Bytes>, call: ServerCall) => AsyncIterable<Bytes>;
 

@@ -1,3 +1,4 @@
+import { BmsError, Reason } from '@bms/contracts';
 import type { Bytes, CallOptions } from './call';
 import type { Channel } from './channel';
 import { pathOf, type AnyMethod, type Codec, type MethodDefinition, type ServiceDefinition } from './definition';
@@ -31,11 +32,12 @@ function callOf(service: ServiceDefinition, method: AnyMethod, channel: Channel)
   const response = method.responseType as Codec<unknown>;
   if (!method.requestStream && !method.responseStream) {
     return async (message: unknown, options?: CallOptions) =>
-      response.decode(await channel.unary(path, request.encode(message).finish(), options));
+      decode(response, await channel.unary(path, request.encode(message).finish(), options), path);
   }
   const open = (input: unknown, options?: CallOptions): AsyncIterable<unknown> =>
     decodeAll(
       response,
+      path,
       channel.stream(
         path,
         method.requestStream
@@ -48,6 +50,7 @@ function callOf(service: ServiceDefinition, method: AnyMethod, channel: Channel)
   return async (input: unknown, options?: CallOptions) => {
     let answer: unknown;
     for await (const message of open(input, options)) answer = message;
+    if (answer === undefined) throw new BmsError(Reason.INTERNAL, `${path} ended without an answer`);
     return answer;
   };
 }
@@ -60,6 +63,16 @@ async function* encodeAll<T>(codec: Codec<T>, messages: AsyncIterable<T>): Async
   for await (const message of messages) yield codec.encode(message).finish();
 }
 
-async function* decodeAll<T>(codec: Codec<T>, messages: AsyncIterable<Bytes>): AsyncIterable<T> {
-  for await (const bytes of messages) yield codec.decode(bytes);
+async function* decodeAll<T>(codec: Codec<T>, path: string, messages: AsyncIterable<Bytes>): AsyncIterable<T> {
+  for await (const bytes of messages) yield decode(codec, bytes, path);
+}
+
+function decode<T>(codec: Codec<T>, bytes: Bytes, path: string): T {
+  try {
+    return codec.decode(bytes);
+  } catch (cause) {
+    throw new BmsError(Reason.INTERNAL, `${path} answered with ${bytes.byteLength} bytes that are not of its type`, {
+      cause,
+    });
+  }
 }

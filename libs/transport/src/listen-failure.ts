@@ -16,7 +16,7 @@ export class PortTakenError extends Error {
 
 /** Turns what `listen` of node:net failed with into a sentence that a person can act on. */
 export function listenFailure(error: unknown, address: ListenAddress): Error {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const { code, message } = parts(error);
   const { host, port } = address;
   switch (code) {
     case 'EADDRINUSE':
@@ -31,8 +31,12 @@ export function listenFailure(error: unknown, address: ListenAddress): Error {
     case 'ERR_SOCKET_BAD_PORT':
       return new Error(`${port} is not a port: 0 to 65535 is allowed`, { cause: error });
     default:
-      return new Error(`cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`, {
-        cause: error,
-      });
+      return new Error(`cannot listen on ${host}:${port}: ${message}`, { cause: error });
   }
+}
+
+function parts(error: unknown): { code?: unknown; message: string } {
+  return typeof error === 'object' && error !== null && 'message' in error
+    ? { message: String(error.message), ...('code' in error ? { code: error.code } : {}) }
+    : { message: String(error) };
 }
