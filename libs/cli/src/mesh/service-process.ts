@@ -43,7 +43,7 @@ export class ServiceProcess {
     });
     this.ready = new Promise((resolve, reject) => {
       const pipe = this.child.stdio[SUPERVISOR_FD] as Readable | null | undefined;
-      if (pipe != null) {
+      if (pipe !== null && pipe !== undefined) {
         pipe.on('error', () => undefined); // a child that is gone; `exited` tells
         createInterface({ input: pipe }).on('line', (line) => {
           const message = JSON.parse(line) as ChildMessage;
