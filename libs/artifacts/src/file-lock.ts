@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync, rmSync } from 'node:fs';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode, ifThere } from './durable-file';
 
 /** Who holds a lock. */
@@ -16,10 +18,12 @@ export interface LockOwner {
 /** Another host's process cannot be asked whether it lives: its lock counts while it was refreshed within this time. */
 const FOREIGN_STALE_MS = 120_000;
 const REFRESH_MS = 15_000;
+const WAIT_FIRST_MS = 5;
+const WAIT_MAX_MS = 250;
 
 /**
  * Something that one writer at a time may do, among all processes that share a folder, on several hosts too. A file
- * says who does it; a dead owner's is set aside. Does not wait: see {@link FileLock.take}.
+ * says who does it; a dead owner's is set aside.
  */
 export class FileLock {
   private readonly refresh: NodeJS.Timeout;
@@ -32,6 +36,22 @@ export class FileLock {
       const now = new Date();
       utimes(path, now, now).catch(() => undefined); // a lock that is lost shows at `isHeld`
     }, REFRESH_MS).unref();
+  }
+
+  /** Whether somebody alive has it. */
+  static async isTaken(path: string): Promise<boolean> {
+    const owner = await readOwner(path);
+    return owner !== undefined && (await isAlive(owner, path));
+  }
+
+  /** The lock, once nobody else has it; looks again and again. */
+  static async wait(path: string, signal: AbortSignal): Promise<FileLock> {
+    for (let pauseMs = WAIT_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, WAIT_MAX_MS)) {
+      signal.throwIfAborted();
+      const lock = await FileLock.take(path);
+      if (lock !== undefined) return lock;
+      await sleep(pauseMs, undefined, { signal }).catch(() => undefined); // the loop tells why it was aborted
+    }
   }
 
   /** The lock, or undefined while somebody else has it. */
@@ -58,9 +78,15 @@ export class FileLock {
     return (await readOwner(this.path))?.token === this.token;
   }
 
-  async release(): Promise<void> {
+  /** Gives it back, before it returns; what cannot be given back, for want of the folder, say, is dropped. */
+  release(): void {
     clearInterval(this.refresh);
-    if (await this.isHeld()) await rm(this.path, { force: true });
+    try {
+      const { token } = JSON.parse(readFileSync(this.path, 'utf8')) as LockOwner;
+      if (token === this.token) rmSync(this.path, { force: true });
+    } catch {
+      // somebody else's, or gone
+    }
   }
 }
 

@@ -119,7 +119,7 @@ export class FolderBlobStore implements BlobStore {
     try {
       return await run(lock);
     } finally {
-      await lock.release();
+      lock.release();
     }
   }
 
@@ -167,14 +167,14 @@ export class FolderBlobStore implements BlobStore {
       await rm(path, { force: true });
       return true;
     } finally {
-      await lock.release();
+      lock.release();
     }
   }
 
   /** What a crash may have left: drafts of locks, blobs that were being swept, locks that nobody took over. */
   private async sweepRemains(path: string): Promise<void> {
     if (/\.(tmp|swept)$/.test(path)) await rm(path, { force: true });
-    else if (path.endsWith('.lock')) await (await FileLock.take(path))?.release();
+    else if (path.endsWith('.lock')) (await FileLock.take(path))?.release();
   }
 
   private blobPath(sha256: string): string {

@@ -11,3 +11,5 @@ export {
 } from './artifact-files';
 export { ARTIFACT_PATH_CHARACTERS_MAX, artifactPathProblem } from './artifact-path';
 export { scanArtifact, type ScannedArtifact, type ScannedFile } from './scan-folder';
+export { ArtifactCache, type ArtifactCacheOptions, type MaterializedArtifact } from './artifact-cache';
+export type { FetchBlob } from './fetch-file';

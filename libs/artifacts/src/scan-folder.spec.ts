@@ -129,6 +129,7 @@ describe('scanArtifact', () => {
   });
 
   it('refuses a name that is not valid UTF-8', async () => {
+    if (process.platform !== 'linux') return; // other systems' file systems refuse it themselves
     writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0x61, 0xff])]), 'x');
     expect(await refusal(folder)).toMatch(/has a name that is not valid UTF-8: rename it$/);
   });
