@@ -1,7 +1,7 @@
 import { BmsError, Reason } from '@bms/contracts';
 import { errorOf, GrpcCode, STATUS_DETAILS } from '@bms/transport';
 import * as grpc from '@grpc/grpc-js';
-import { tooLarge } from './own-answers';
+import { tooLarge } from './message-too-large';
 
 /** What errors say about the call that failed. */
 export interface CallContext {

@@ -192,7 +192,10 @@ export class GrpcChannel implements Channel {
     const changed = next.kind !== this.current.kind;
     this.current = next;
     if (!changed) return;
-    for (const listener of [...this.listeners]) listener(next.kind);
+    for (const listener of [...this.listeners]) {
+      if (this.current !== next) return; // a listener has changed it, and all have been told of that already
+      listener(next.kind);
+    }
   }
 }
 

@@ -356,6 +356,24 @@ describe('drain', () => {
   });
 });
 
+test('more calls than a connection may have at once wait for their turn', async () => {
+  let now = 0;
+  let most = 0;
+  const { channel } = await start(
+    {
+      '/a.B/Count': unary(async (request) => {
+        most = Math.max(most, (now += 1));
+        await new Promise(setImmediate);
+        now -= 1;
+        return request;
+      }),
+    },
+    { concurrentStreams: 3 },
+  );
+  await Promise.all(Array.from({ length: 30 }, () => channel.unary('/a.B/Count', bytes(''))));
+  expect(most).toBe(3);
+});
+
 test('garbage on a connection disturbs nobody else', async () => {
   const { channel, port } = await start({ '/a.B/Echo': ECHO });
   await channel.unary('/a.B/Echo', bytes(''));

@@ -2,6 +2,7 @@ import { BmsError, Reason } from '@bms/contracts';
 import { Metadata, STATUS_DETAILS, type Routes } from '@bms/transport';
 import * as grpc from '@grpc/grpc-js';
 import { failure, type RawCall } from './incoming-call';
+import { tooLarge } from './message-too-large';
 
 /**
  * Some answers are given by grpc-js itself, in its own words and without details. Here they become ours: the
@@ -43,14 +44,4 @@ function inOurWords(
     return tooLarge(details, limitBytes, `raise ${setting} to allow more`);
   }
   return undefined;
-}
-
-/** MESSAGE_TOO_LARGE; grpc-js's `details` tell the size, except for a compressed message. */
-export function tooLarge(details: string, limitBytes: number, remedy: string): BmsError {
-  const size = /\((\d+) vs\.? \d+\)/.exec(details)?.[1];
-  return new BmsError(
-    Reason.MESSAGE_TOO_LARGE,
-    `a message ${size === undefined ? '' : `of ${size} bytes `}is over the limit of ${limitBytes} bytes; ${remedy}`,
-    { facts: { limitBytes: String(limitBytes), ...(size === undefined ? {} : { sizeBytes: size }) } },
-  );
 }

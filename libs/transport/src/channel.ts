@@ -26,7 +26,10 @@ export interface Channel {
   /** Starts connecting when idle; the answer does not wait for it. */
   connect(): void;
   unary(path: string, request: Bytes, options?: CallOptions): Promise<Bytes>;
-  /** Any of the three streaming kinds. Leaving the loop over the answers cancels the call. */
+  /**
+   * Any of the three streaming kinds. The call starts with the loop over its answers; leaving the loop cancels it.
+   * What `requests` throws cancels it, too, and is thrown in the loop.
+   */
   stream(path: string, requests: AsyncIterable<Bytes>, options?: CallOptions): AsyncIterable<Bytes>;
   /** Ends what is in flight with CANCELLED and closes the connection. */
   close(): void;
