@@ -42,12 +42,12 @@ describe('formats', () => {
     ['30', 30_000],
     ['30s', 30_000],
     ['1.5m', 90_000],
-    ['24h', 86_400_000],
+    ['1h', 3_600_000],
   ])('reads the duration %s', (text, ms) => {
     expect(parseDurationMs(text, '--timeout')).toBe(ms);
   });
 
-  it.each(['', '0', '-1s', '5 min', '25h', '1e3', 's'])('refuses the duration %p and says what is allowed', (text) => {
+  it.each(['', '0', '-1s', '5 min', '2h', '1e3', 's'])('refuses the duration %p and says what is allowed', (text) => {
     expect(() => parseDurationMs(text, '--timeout')).toThrow(UsageError);
     expect(() => parseDurationMs(text, '--timeout')).toThrow('such as 500ms, 30s or 2m');
   });

@@ -36,6 +36,11 @@ describe('bms', () => {
     expect(stdout).toContain('Exit codes: 0 done; 1 failed; 2 what was typed');
   });
 
+  it('tells its version', async () => {
+    const { exitCode, stdout } = await bms.run('--version');
+    expect([exitCode, /^\d+\.\d+\.\d+\n$/.test(stdout)]).toEqual([0, true]);
+  });
+
   it.each(['push', 'publish', 'activate', 'rollback', 'offline', 'delete', 'label', 'models', 'versions', 'status'])(
     'has an example and the global options in the help of %s',
     async (verb) => {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import type { CliContext } from './cli-context';
 import { EXIT, explain, explanationText } from './explain';
@@ -5,7 +7,9 @@ import { addGlobalOptions } from './global-options';
 import { addMeshCommands } from './mesh';
 import { addActivateCommand } from './verbs/activate';
 import { addLabelCommand } from './verbs/label';
+import { addLoadCommand } from './verbs/load';
 import { addModelsCommand } from './verbs/models';
+import { addPredictCommand } from './verbs/predict';
 import { addPushCommand } from './verbs/push';
 import { addRollbackCommand } from './verbs/rollback';
 import { addDeleteCommand, addOfflineCommand, addPublishCommand } from './verbs/set-state';
@@ -27,6 +31,8 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => unknown)[] 
   addLabelCommand,
   addOfflineCommand,
   addDeleteCommand,
+  addPredictCommand,
+  addLoadCommand,
   addMeshCommands,
   addStatusCommand,
 ];
@@ -35,7 +41,6 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => unknown)[] 
 export function buildProgram(context: CliContext): Command {
   const program = new Command('bms')
     .description('Big Model Serving: push ONNX models, predict through one address.')
-    .helpOption('-h, --help', 'this text')
     .helpCommand(false)
     .enablePositionalOptions() // what stands behind a verb is the verb's
     .showSuggestionAfterError()
@@ -49,8 +54,14 @@ export function buildProgram(context: CliContext): Command {
     .exitOverride()
     .addHelpText('after', EXIT_CODES);
   addGlobalOptions(program.optionsGroup('Global options:'));
+  program.version(packageVersion(), '-V, --version', 'the version of BMS').helpOption('-h, --help', 'this text');
   for (const addCommand of COMMANDS) addCommand(program, context);
   return program;
+}
+
+function packageVersion(): string {
+  const text = readFileSync(join(__dirname, '../package.json'), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 /** Runs what was typed; answers the exit code. */

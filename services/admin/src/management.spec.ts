@@ -170,8 +170,38 @@ describe('the management API over gRPC', () => {
       blobs: { [SHA]: 12 },
     });
     await expect(own().createUpload(request)).rejects.toMatchObject({ reason: Reason.UNAUTHENTICATED });
-    const bad = own().createUpload({ ...request, model: '../x' }, admin.trusted());
-    await expect(bad).rejects.toMatchObject({ reason: Reason.INVALID_REQUEST });
+  });
+
+  it.each([
+    ['a name that is none', { model: '../x' }, 'model: "../x" is not allowed'],
+    ['no files', { files: [] }, 'files: at least one file is needed'],
+    [
+      'a path that steps back',
+      { files: [{ path: '../m.onnx', sizeBytes: 1n, sha256: SHA }] },
+      'files[0].path: "../m.onnx" leaves the folder',
+    ],
+    [
+      'a digest that is none',
+      { files: [{ path: 'm.onnx', sizeBytes: 1n, sha256: 'A' }] },
+      'files[0].sha256: "A" is not a SHA-256',
+    ],
+    [
+      'a size below 0',
+      { files: [{ path: 'm.onnx', sizeBytes: -1n, sha256: SHA }] },
+      'files[0].size_bytes: -1 is not allowed',
+    ],
+    [
+      'one digest with two sizes',
+      { files: [1n, 2n].map((sizeBytes) => ({ path: `m${sizeBytes}`, sizeBytes, sha256: SHA })) },
+      'files[1].size_bytes: another file with the same sha256 has another size',
+    ],
+  ])('gives no ticket for %s', async (_name, part, sentence) => {
+    const files = [models.ArtifactFile.create({ path: 'm.onnx', sizeBytes: 12n, sha256: SHA })];
+    const call = own().createUpload({ tenant: 'default', model: 'digits', files, ...part }, admin.trusted());
+    await expect(call).rejects.toMatchObject({
+      reason: Reason.INVALID_REQUEST,
+      message: expect.stringContaining(sentence) as unknown,
+    });
   });
 
   it('refuses a limit that is out of range', async () => {

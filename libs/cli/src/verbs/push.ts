@@ -4,12 +4,11 @@ import type { Command } from 'commander';
 import type { CliContext } from '../cli-context';
 import { formatBytes } from '../format-bytes';
 import type { ProgressBar } from '../progress-bar';
-import { readPushFolder } from '../push-folder';
+import { readPushSource } from '../push-source';
 import { signatureText } from '../signature-text';
 import { indent } from '../table';
 import { addVerb, type Session } from '../verb';
 import { versionName } from '../version-name';
-import { readVersionConfig } from '../version-config';
 import { activate, before } from './activate';
 import { setState } from './set-state';
 import { readyReplicas, WAIT_TIMEOUT_MS } from './wait-for-version';
@@ -45,16 +44,8 @@ export function addPushCommand(program: Command, context: CliContext): void {
         .option('--activate', 'publish, wait, and make it the version that answers'),
     run: async (session, [name = '', path = ''], options) => {
       const model = parseModelName(name, 'NAME');
-      const folder = await readPushFolder(path, session.signal);
-      const configFile = options.config ?? folder.configFile;
-      const config = configFile === undefined ? {} : await readVersionConfig(configFile);
-      const result = await upload(session, {
-        model,
-        files: folder.files,
-        config,
-        entry: options.entry ?? folder.entry ?? '',
-        notes: options.notes ?? '',
-      });
+      const source = await readPushSource(path, options, session.signal);
+      const result = await upload(session, { model, ...source, notes: options.notes ?? '' });
       session.note(describe(result));
       const outcome = await bringIn(session, result.version, options);
       session.print(

@@ -1,7 +1,7 @@
 import { signUploadTicket, UPLOAD_TICKET_TTL_MS, type ServiceToken } from '@bms/auth';
-import { adminService, parseModelName } from '@bms/contracts';
+import { checkArtifactFiles } from '@bms/artifacts';
+import { adminService, BmsError, parseModelName, type models } from '@bms/contracts';
 import type { ManagementHandler } from '../management-call';
-import { blobsOf } from './upload-blobs';
 
 /**
  * Answers AdminService.CreateUpload: a ticket that lets its holder upload the named files for one model, and where to. The bytes
@@ -14,6 +14,7 @@ export function createUpload(
 ): ManagementHandler {
   return async ({ request, tenant, caller }) => {
     const { model, files } = adminService.CreateUploadRequest.decode(request);
+    checkArtifactFiles(files);
     const principal = caller.kind === 'trusted' ? caller.principal : 'anonymous';
     const expiresAtMs = now() + UPLOAD_TICKET_TTL_MS;
     const ticket = await signUploadTicket(
@@ -27,4 +28,16 @@ export function createUpload(
       blobAddresses: [...blobAddresses],
     }).finish();
   };
+}
+
+/** The digests of files with their sizes. */
+function blobsOf(files: readonly models.ArtifactFile[]): Readonly<Record<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const [index, { sha256, sizeBytes }] of files.entries()) {
+    if ((sizes.get(sha256) ?? Number(sizeBytes)) !== Number(sizeBytes)) {
+      throw BmsError.invalidRequest(`files[${index}].size_bytes`, 'another file with the same sha256 has another size');
+    }
+    sizes.set(sha256, Number(sizeBytes));
+  }
+  return Object.fromEntries(sizes);
 }
