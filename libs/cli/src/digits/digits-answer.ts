@@ -1,6 +1,5 @@
 import { BmsError, Reason } from '@bms/contracts';
-import type { InferRequest, InferResult } from '@bms/sdk';
-import type { ModelReference } from '../predict/model-reference';
+import type { InferRequest, InferResult, ModelReference } from '@bms/sdk';
 import { DIGITS, PICTURE_PIXELS, type DigitPicture } from './digits-data';
 
 /** What a model of the example says about one picture. */

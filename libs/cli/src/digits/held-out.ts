@@ -1,5 +1,4 @@
-import type { InferRequest, InferResult } from '@bms/sdk';
-import type { ModelReference } from '../predict/model-reference';
+import type { InferRequest, InferResult, ModelReference } from '@bms/sdk';
 import { digitAnswers, digitsRequest } from './digits-answer';
 import type { DigitPicture, ExpectedAnswers, MeasuredVersion } from './digits-data';
 

@@ -20,6 +20,9 @@ export interface LoadOptions {
   readonly input: string | undefined;
 }
 
+/** A day. */
+const SECONDS_MAX = 86_400;
+
 export const LOAD_DEFAULTS = {
   rate: '100',
   seconds: '30',
@@ -32,12 +35,18 @@ export const LOAD_DEFAULTS = {
 export function parseLoadOptions(flags: LoadFlags): LoadOptions {
   return {
     ratePerSecond: whole(flags.rate, '--rate', 1, 100_000),
-    seconds: whole(flags.seconds, '--seconds', 1, 86_400),
+    seconds: secondsOf(flags.seconds),
     concurrencyLimit: whole(flags.concurrencyLimit, '--concurrency-limit', 1, 100_000),
     deadlineMs: whole(flags.deadlineMs, '--deadline-ms', 1, 3_600_000),
     attempts: whole(flags.attempts, '--attempts', 1, 1_000),
     input: flags.input,
   };
+}
+
+function secondsOf(text: string): number {
+  const value = /^[0-9]{1,5}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : NaN;
+  if (value > 0 && value <= SECONDS_MAX) return value;
+  throw new UsageError(`--seconds is ${JSON.stringify(text)}: a number above 0, up to ${SECONDS_MAX}, is allowed`);
 }
 
 function whole(text: string, option: string, least: number, most: number): number {

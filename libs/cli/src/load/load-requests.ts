@@ -1,10 +1,8 @@
-import type { InferRequest } from '@bms/sdk';
+import type { InferRequest, ModelReference } from '@bms/sdk';
 import { digitsRequest } from '../digits/digits-answer';
 import { DIGITS, DIGITS_MODEL, readExpected, readHeldOut, type ExpectedAnswers } from '../digits/digits-data';
 import { measuredVersions } from '../digits/measured-versions';
-import { readModelMetadata } from '../predict/model-metadata';
-import type { ModelReference } from '../predict/model-reference';
-import { readRequest } from '../predict/predict-file';
+import { readRequest, readSignature } from '../predict/predict-file';
 import type { Session } from '../verb';
 import { AnswerCheck, type Outputs } from './answer-check';
 import { madeUpInputs, seededRandom } from './made-up-inputs';
@@ -57,7 +55,7 @@ async function digitsRequests(session: Session, reference: ModelReference): Prom
 }
 
 async function madeUpRequests(session: Session, reference: ModelReference): Promise<LoadRequests> {
-  const { signature } = await readModelMetadata(session, reference);
+  const signature = await readSignature(session, reference);
   const random = seededRandom(SEED);
   return {
     requests: Array.from({ length: MADE_UP_REQUESTS }, () => ({

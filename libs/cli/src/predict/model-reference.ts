@@ -1,12 +1,6 @@
 import { LABEL_PATTERN, NAME_MAX_CHARACTERS, parseModelName, parseVersionNumber } from '@bms/contracts';
+import type { ModelReference } from '@bms/sdk';
 import { UsageError } from '../usage-error';
-
-/** Whom a prediction is for: a model's active version, one of its versions, or what a label means. */
-export interface ModelReference {
-  readonly model: string;
-  readonly version?: number;
-  readonly label?: string;
-}
 
 /** `digits`, `digits@2` or `digits@stable` as typed. Throws UsageError or INVALID_REQUEST that say what is allowed. */
 export function parseModelReference(text: string): ModelReference {
@@ -25,9 +19,4 @@ export function parseModelReference(text: string): ModelReference {
 export function referenceText({ model, version, label }: ModelReference): string {
   const selector = version ?? label;
   return selector === undefined ? model : `${model}@${selector}`;
-}
-
-/** What the Open Inference Protocol's field `model_version` takes. */
-export function selectorText({ version, label }: ModelReference): string {
-  return label ?? (version === undefined ? '' : String(version));
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { models } from '@bms/contracts';
+import type { ModelReference, ModelTensor } from '@bms/sdk';
 import { UsageError } from '../usage-error';
 import type { Session } from '../verb';
 import { requestOfFile, type FileRequest } from './input-file';
-import { readModelMetadata } from './model-metadata';
-import type { ModelReference } from './model-reference';
 import { jsonOfResult } from './outputs-json';
 
 const STANDARD_INPUT = '-';
@@ -18,7 +18,17 @@ export async function predictFile(session: Session, reference: ModelReference, f
 /** Reads the request in a file; asks the router for the model's signature where the file's form needs it. */
 export async function readRequest(session: Session, reference: ModelReference, file: string): Promise<FileRequest> {
   const text = readText(file);
-  return requestOfFile(text, async () => (await readModelMetadata(session, reference)).signature);
+  return requestOfFile(text, () => readSignature(session, reference));
+}
+
+/** What a model takes and gives, as the router says, which answers also while admin is gone. */
+export async function readSignature(session: Session, reference: ModelReference): Promise<models.Signature> {
+  const { inputs, outputs } = await session.client.describe(reference, { signal: session.signal });
+  return models.Signature.create({ inputs: inputs.map(specOf), outputs: outputs.map(specOf) });
+}
+
+function specOf({ name, datatype, shape }: ModelTensor): models.TensorSpec {
+  return models.TensorSpec.create({ name, datatype, shape: shape.map(BigInt) });
 }
 
 function readText(file: string): string {

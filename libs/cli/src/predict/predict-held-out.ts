@@ -1,3 +1,4 @@
+import type { ModelReference } from '@bms/sdk';
 import { measuredVersions } from '../digits/measured-versions';
 import { readExpected, readHeldOut } from '../digits/digits-data';
 import { mismatchOf, scoreHeldOut, type HeldOutScore, type Measurement } from '../digits/held-out';
@@ -5,8 +6,6 @@ import { percent } from '../digits/digits-picture';
 import { table } from '../table';
 import type { Session } from '../verb';
 import { whileWaiting } from '../while-waiting';
-import { readModelMetadata } from './model-metadata';
-import type { ModelReference } from './model-reference';
 
 /**
  * Predicts the held-out half of the digits example with the version or label that is named, or with every version that can be
@@ -58,7 +57,7 @@ async function scoreAll(session: Session, reference: ModelReference): Promise<re
 /** The one that is named; a model's name alone means each of its versions that can be called. */
 async function callableReferences(session: Session, reference: ModelReference): Promise<readonly ModelReference[]> {
   if (reference.version !== undefined || reference.label !== undefined) return [reference];
-  const { versions } = await readModelMetadata(session, reference);
+  const { versions } = await session.client.describe(reference, { signal: session.signal });
   return versions.map((version) => ({ model: reference.model, version }));
 }
 

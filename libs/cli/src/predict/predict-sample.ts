@@ -1,11 +1,12 @@
 import { BmsError, Reason } from '@bms/contracts';
+import type { ModelReference } from '@bms/sdk';
 import type { CharacterSet } from '../character-set';
 import { digitAnswers, digitsRequest } from '../digits/digits-answer';
 import { readDigits, type DigitPicture } from '../digits/digits-data';
 import { drawPrediction, percent } from '../digits/digits-picture';
 import { UsageError } from '../usage-error';
 import type { Session } from '../verb';
-import { referenceText, type ModelReference } from './model-reference';
+import { referenceText } from './model-reference';
 
 /** Predicts one picture of the digits example and draws it with the answer. */
 export async function predictSample(

@@ -40,7 +40,7 @@ export function addLoadCommand(program: Command, context: CliContext): void {
       const view = loadViewFor(session.terminal, { json, title, characters: characterSetFor(context.env) });
       view.start(prepared.description);
       const result = await runLoad({
-        plan: { ...options, requests: options.ratePerSecond * options.seconds },
+        plan: { ...options, requests: Math.max(1, Math.round(options.ratePerSecond * options.seconds)) },
         clock: monotonicClock,
         send: senderOf(session, options, prepared),
         onSecond: (report) => view.second(report),
@@ -54,17 +54,17 @@ export function addLoadCommand(program: Command, context: CliContext): void {
 }
 
 function senderOf(
-  { client, now }: Session,
+  { client }: Session,
   { deadlineMs, attempts }: LoadOptions,
   { requests, check }: LoadRequests,
 ): (index: number, dueMs: number) => Promise<LoadOutcome> {
-  const epochMs = now() - monotonicClock.nowMs();
   return async (index, dueMs) => {
     const at = index % requests.length;
     const request = requests[at];
     if (request === undefined) throw new Error('a load needs a request');
     try {
-      const result = await client.infer(request, { deadlineMs: epochMs + dueMs + deadlineMs, retry: { attempts } });
+      const timeoutMs = dueMs + deadlineMs - monotonicClock.nowMs();
+      const result = await client.infer(request, { timeoutMs, retry: { attempts } });
       const difference = check.difference(at, result);
       const by = { worker: result.servedBy, version: result.version, attempts: result.attempts };
       return difference === undefined ? { kind: 'right', by } : { kind: 'wrong', by, difference };
