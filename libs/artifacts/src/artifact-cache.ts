@@ -25,7 +25,7 @@ export interface MaterializedArtifact {
   /** The file to load. */
   readonly entryPath: string;
   /** Lets it be evicted once nobody else uses it. */
-  release(): void;
+  readonly release: () => void;
 }
 
 /** What this process uses of one artifact, by one lock for all callers. */
