@@ -10,27 +10,35 @@ const schema = z.object({
   data: setting.text('.bms').describe('folder that holds everything the mesh keeps'),
   host: setting.text('127.0.0.1').describe('address that this worker binds to'),
   advertise: setting.optionalText().describe('host that others are told, where HOST is a wildcard'),
-  insecure: setting.flag(false).describe('allow a HOST beyond loopback although calls are neither encrypted nor authenticated'),
+  insecure: setting
+    .flag(false)
+    .describe('allow a HOST beyond loopback although calls are neither encrypted nor authenticated'),
   logLevel: setting.choice(LOG_LEVELS, 'info').describe('least level that is logged'),
   grpcPort: setting.port(8800).describe('inference'),
   operationsPort: setting.port(8900).describe('/metrics, /healthz, /readyz'),
   registry: setting.list(['127.0.0.1:8700']).describe('addresses of registries, tried in turn'),
   state: setting.optionalText().describe("this worker's own folder: DATA/workers/0 unless told"),
-  cache: setting.optionalText().describe('folder of fetched artifacts, shared by the workers of a host: DATA/cache unless told'),
-  cacheLimit: setting.bytes(20 * 2 ** 30).describe('what the cache may take on disk, unless what is in use is more'),
+  cache: setting
+    .optionalText()
+    .describe('folder of fetched artifacts, shared by the workers of a host: DATA/cache unless told'),
+  cacheLimit: setting.bytes(20 * 2 ** 30).describe('what the cache may take on disk'),
   device: setting.text('cpu').describe('execution provider: cpu, cuda:0, webgpu'),
   messageLimit: setting.bytes(MESSAGE_LIMIT_BYTES_DEFAULT, 1024).describe('largest request'),
-  memoryLimit: setting.bytes(0, 0).describe('memory that this worker may use; 0: what the machine and its control group allow'),
+  memoryLimit: setting
+    .bytes(0, 0)
+    .describe('memory that this worker may use; 0: what the machine and its control group allow'),
   fragmentedPercent: setting
     .integer(50, 1, 100)
     .describe('restart when this part of the memory is held for nothing and a version therefore does not fit'),
   intraOpThreads: setting.integer(1, 1, 1024).describe('threads inside one run, where the version does not say'),
-  concurrentRuns: setting.integer(0, 0, 1024).describe('runs at once; 0: half of the cores, divided by the threads of a run, at least 1'),
+  concurrentRuns: setting
+    .integer(0, 0, 1024)
+    .describe('runs at once; 0: half of the cores, divided by the threads of a run, at least 1'),
   queueRequests: setting.integer(1_000, 1, 1_000_000).describe('requests that may wait or run'),
   queueBytes: setting.bytes(256 * 2 ** 20).describe('bytes of their inputs'),
 });
 
-export type WorkerSettings = Omit<z.infer<typeof schema>, 'state' | 'cache' | 'memoryLimit'> & {
+export type WorkerConfig = Omit<z.infer<typeof schema>, 'state' | 'cache' | 'memoryLimit'> & {
   readonly state: string;
   readonly cache: string;
   /** undefined: what the machine and its control group allow. */
@@ -43,7 +51,7 @@ export type WorkerSettings = Omit<z.infer<typeof schema>, 'state' | 'cache' | 'm
 export const PREVIOUS_EXIT_VARIABLE = 'BMS_PREVIOUS_EXIT';
 
 /** Throws SettingsError. */
-export function loadWorkerSettings(sources: SettingsSources): WorkerSettings {
+export function loadConfig(sources: SettingsSources): WorkerConfig {
   const given = loadSettings('worker', schema, sources);
   const { data, device, intraOpThreads, concurrentRuns, memoryLimit } = given;
   return {

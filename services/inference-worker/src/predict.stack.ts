@@ -66,7 +66,8 @@ export class PredictStack {
       let laterMs = 0; // how long the runs before it in the turn took
       turn.forEach((entry, at) => {
         const outcome = outcomes[at];
-        if (outcome === undefined) throw new Error(`the executor answered ${outcomes.length} of ${turn.length} requests`);
+        if (outcome === undefined)
+          throw new Error(`the executor answered ${outcomes.length} of ${turn.length} requests`);
         answer(entry, outcome, startedMs + laterMs);
         if ('computeUs' in outcome) laterMs += outcome.computeUs / 1000;
       });
@@ -108,7 +109,9 @@ function answer(entry: QueuedPrediction, outcome: RunOutcome, startedMs: number)
     case 'failed':
       servable.observeRun(outcome.computeUs / 1000);
       entry.reject(
-        new BmsError(Reason.MODEL_FAILED, `${servable.id} failed: ${outcome.message}`, { facts: { version: servable.id } }),
+        new BmsError(Reason.MODEL_FAILED, `${servable.id} failed: ${outcome.message}`, {
+          facts: { version: servable.id },
+        }),
       );
       return;
     default:

@@ -80,5 +80,8 @@ function registerGauges(registry: Registry, { queue, replicas, memory }: WorkerG
 }
 
 function stateName(state: models.ReplicaState): string {
-  return models.replicaStateToJSON(state).replace(/^REPLICA_STATE_/, '').toLowerCase();
+  return models
+    .replicaStateToJSON(state)
+    .replace(/^REPLICA_STATE_/, '')
+    .toLowerCase();
 }

@@ -34,6 +34,20 @@ describe('LoadJournal', () => {
     expect(journal.quarantine(good)).toBeUndefined();
   });
 
+  it('suspects a version after the first death, so that it is loaded alone; what is held back is no suspect', () => {
+    dieLoading(bad);
+    const journal = new LoadJournal(folder, undefined);
+    expect([journal.isSuspect(bad), journal.isSuspect(good)]).toEqual([true, false]);
+    journal.beginLoad(bad);
+    expect(new LoadJournal(folder, undefined).isSuspect(bad)).toBe(false);
+  });
+
+  it('counts a crash during the warm-up, which loads and runs, once', () => {
+    dieLoading(bad);
+    writeFileSync(join(folder, `${encodeURIComponent(bad.id)}.run`), '1');
+    expect(new LoadJournal(folder, 'SIGSEGV').quarantine(bad)).toBeUndefined();
+  });
+
   it('counts once for each death, however often it is read', () => {
     dieLoading(bad);
     for (let start = 0; start < 5; start++) expect(new LoadJournal(folder, undefined).quarantine(bad)).toBeUndefined();
@@ -65,11 +79,14 @@ describe('LoadJournal', () => {
     expect(new LoadJournal(folder, 'SIGFPE').quarantine(bad)).toMatch(/died 2 times while it ran/);
   });
 
-  it.each([['SIGKILL'], ['exit code 1'], [undefined]])('blames no version that ran when the process ended by %s', (exit) => {
-    dieRunning(good, exit);
-    dieRunning(good, exit);
-    expect(new LoadJournal(folder, exit).quarantine(good)).toBeUndefined();
-  });
+  it.each([['SIGKILL'], ['exit code 1'], [undefined]])(
+    'blames no version that ran when the process ended by %s',
+    (exit) => {
+      dieRunning(good, exit);
+      dieRunning(good, exit);
+      expect(new LoadJournal(folder, exit).quarantine(good)).toBeUndefined();
+    },
+  );
 
   it('tries a version again once it was not desired, or is desired with other files', () => {
     for (let death = 0; death < 2; death++) dieLoading(bad);

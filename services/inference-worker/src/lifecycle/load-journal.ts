@@ -46,7 +46,9 @@ export class LoadJournal {
       const id = decodeURIComponent(file.slice(0, -'.json'.length)) as VersionId;
       const entry = readEntry(join(folder, file));
       if (entry === undefined) continue;
-      const ran = previousExit !== undefined && CRASHES.has(previousExit) && readText(this.runMarkFile(id)) === '1';
+      // Warm-up runs, too: what died of it died of the load.
+      const crashed = !entry.loading && previousExit !== undefined && CRASHES.has(previousExit);
+      const ran = crashed && readText(this.runMarkFile(id)) === '1';
       this.write(id, {
         ...entry,
         loading: false,
@@ -63,11 +65,19 @@ export class LoadJournal {
     if (entry === undefined || entry.fingerprint !== wanted.fingerprint) return undefined;
     const { loadDeaths, runDeaths } = entry;
     if (loadDeaths + runDeaths < DEATHS_MAX) return undefined;
-    const when = runDeaths === 0 ? 'while it was loaded' : loadDeaths === 0 ? 'while it ran' : 'while it was loaded or ran';
+    const when =
+      runDeaths === 0 ? 'while it was loaded' : loadDeaths === 0 ? 'while it ran' : 'while it was loaded or ran';
     return (
       `quarantined: this worker died ${loadDeaths + runDeaths} times ${when}; ` +
       'it is tried again once it was taken offline and published anew'
     );
+  }
+
+  /** Whether the process died once while this version was loaded; perhaps another was to blame. */
+  isSuspect(wanted: WantedVersion): boolean {
+    const entry = this.entries.get(wanted.id);
+    const known = entry?.fingerprint === wanted.fingerprint && entry.loadDeaths > 0;
+    return known && this.quarantine(wanted) === undefined;
   }
 
   /** Forgets versions that are not wanted any more, or wanted otherwise: if they come back, they are tried again. */

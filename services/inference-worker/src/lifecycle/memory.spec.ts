@@ -12,7 +12,10 @@ describe('systemMemory', () => {
   const meminfo = { '/proc/meminfo': `MemTotal: 9 kB\nMemAvailable:   ${4 * 2 ** 20} kB\n` };
 
   it('takes the machine as it is where nothing limits it', () => {
-    const memory = systemMemory(undefined, files({ ...meminfo, '/proc/self/cgroup': '0::/', '/sys/fs/cgroup/memory.max': 'max' }));
+    const memory = systemMemory(
+      undefined,
+      files({ ...meminfo, '/proc/self/cgroup': '0::/', '/sys/fs/cgroup/memory.max': 'max' }),
+    );
     expect(memory.totalBytes()).toBe(totalmem());
     expect(memory.availableBytes()).toBe(4 * GIB);
     expect(memory.residentBytes()).toBeGreaterThan(10_000_000);
@@ -53,7 +56,11 @@ describe('systemMemory', () => {
 
 describe('MemoryLedger', () => {
   function setUp(): { resident: number; available: number; ledger: MemoryLedger } {
-    const state = { resident: GIB, available: 100 * GIB } as { resident: number; available: number; ledger: MemoryLedger };
+    const state = { resident: GIB, available: 100 * GIB } as {
+      resident: number;
+      available: number;
+      ledger: MemoryLedger;
+    };
     const memory: SystemMemory = {
       totalBytes: () => 8 * GIB,
       availableBytes: () => state.available,

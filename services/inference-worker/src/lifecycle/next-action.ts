@@ -26,25 +26,38 @@ export const LOADS_AT_ONCE = 2;
 /**
  * The one next step from what is present to what is desired. Pure. What goes away goes first, so that its memory is
  * free; a version whose files or settings changed goes away and comes again.
+ * @param isSuspect versions that are loaded alone and last: should the process die again, it is clear of which one
  */
 export function nextAction(
   desired: ReadonlyMap<VersionId, WantedVersion>,
   present: ReadonlyMap<VersionId, PresentReplica>,
   nowMs: number,
+  isSuspect: (wanted: WantedVersion) => boolean,
 ): Action {
   for (const [id, { phase, fingerprint }] of present) {
     if (phase.kind !== 'draining' && desired.get(id)?.fingerprint !== fingerprint) return { kind: 'drop', id };
   }
-  const room = [...present.values()].filter(({ phase }) => isComingUp(phase)).length < LOADS_AT_ONCE;
   let untilMs = Infinity;
+  const due: WantedVersion[] = [];
   for (const [id, wanted] of desired) {
     const phase = present.get(id)?.phase;
-    if (phase === undefined) {
-      if (room) return { kind: 'load', wanted };
-    } else if (phase.kind === 'failed' && phase.retryAtMs !== undefined) {
-      if (phase.retryAtMs > nowMs) untilMs = Math.min(untilMs, phase.retryAtMs);
-      else if (room) return { kind: 'load', wanted };
+    if (phase === undefined) due.push(wanted);
+    else if (phase.kind === 'failed' && phase.retryAtMs !== undefined) {
+      if (phase.retryAtMs <= nowMs) due.push(wanted);
+      else untilMs = Math.min(untilMs, phase.retryAtMs);
     }
   }
+  const comingUp = [...present].flatMap(([id, { phase }]) => (isComingUp(phase) ? (desired.get(id) ?? []) : []));
+  const wanted = due.find((version) => !isSuspect(version)) ?? due[0];
+  if (wanted !== undefined && mayLoad(wanted, comingUp, isSuspect)) return { kind: 'load', wanted };
   return untilMs === Infinity ? { kind: 'rest' } : { kind: 'wait', untilMs };
+}
+
+function mayLoad(
+  wanted: WantedVersion,
+  comingUp: readonly WantedVersion[],
+  isSuspect: (wanted: WantedVersion) => boolean,
+): boolean {
+  if (isSuspect(wanted)) return comingUp.length === 0;
+  return comingUp.length < LOADS_AT_ONCE && !comingUp.some(isSuspect);
 }

@@ -105,7 +105,8 @@ export class Reconciler {
 
   private step(): void {
     for (;;) {
-      const action = nextAction(this.desired, this.replicas, this.parts.clock.now());
+      const { clock, journal } = this.parts;
+      const action = nextAction(this.desired, this.replicas, clock.now(), (wanted) => journal.isSuspect(wanted));
       switch (action.kind) {
         case 'drop':
           this.drop(action.id);

@@ -13,7 +13,12 @@ export type ReplicaPhase =
   | { readonly kind: 'warming' }
   | { readonly kind: 'ready'; readonly memoryBytes: number; readonly unwarmed: string | undefined }
   | { readonly kind: 'draining'; readonly memoryBytes: number }
-  | { readonly kind: 'failed'; readonly reason: string; readonly failures: number; readonly retryAtMs: number | undefined };
+  | {
+      readonly kind: 'failed';
+      readonly reason: string;
+      readonly failures: number;
+      readonly retryAtMs: number | undefined;
+    };
 
 /** Whether the replica takes a place among those that load side by side. */
 export function isComingUp(phase: ReplicaPhase): boolean {

@@ -16,7 +16,13 @@ export type ReadText = (path: string) => string | undefined;
 
 /** Control groups of version 2 and 1: where their files lie, and what says how much of the use is reclaimable page cache. */
 const HIERARCHIES = [
-  { root: '/sys/fs/cgroup', line: /^0::(.*)$/m, limit: 'memory.max', used: 'memory.current', cache: /^inactive_file (\d+)$/m },
+  {
+    root: '/sys/fs/cgroup',
+    line: /^0::(.*)$/m,
+    limit: 'memory.max',
+    used: 'memory.current',
+    cache: /^inactive_file (\d+)$/m,
+  },
   {
     root: '/sys/fs/cgroup/memory',
     line: /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$/m,
@@ -34,7 +40,8 @@ export function systemMemory(limitBytes: number | undefined, readText: ReadText 
   const groups = controlGroups(readText);
   return {
     totalBytes: () => Math.min(limitBytes ?? Infinity, totalmem(), ...groups.map((group) => group.limitBytes)),
-    availableBytes: () => Math.min(machineAvailable(readText), ...groups.map((group) => groupAvailable(group, readText))),
+    availableBytes: () =>
+      Math.min(machineAvailable(readText), ...groups.map((group) => groupAvailable(group, readText))),
     residentBytes: () => process.memoryUsage.rss(),
   };
 }
@@ -52,13 +59,13 @@ function controlGroups(readText: ReadText): readonly ControlGroup[] {
     const path = hierarchy.line.exec(membership)?.[1];
     if (path === undefined) return [];
     const names = path.split('/').filter(Boolean);
-    return Array.from({ length: names.length + 1 }, (_, depth) => [hierarchy.root, ...names.slice(0, depth)].join('/')).flatMap(
-      (folder) => {
-        // "max" is no limit in version 2; version 1 says so with a number that no machine has.
-        const limitBytes = Number(readText(`${folder}/${hierarchy.limit}`) ?? NaN);
-        return limitBytes < totalmem() ? [{ folder, limitBytes, hierarchy }] : [];
-      },
-    );
+    return Array.from({ length: names.length + 1 }, (_, depth) =>
+      [hierarchy.root, ...names.slice(0, depth)].join('/'),
+    ).flatMap((folder) => {
+      // "max" is no limit in version 2; version 1 says so with a number that no machine has.
+      const limitBytes = Number(readText(`${folder}/${hierarchy.limit}`) ?? NaN);
+      return limitBytes < totalmem() ? [{ folder, limitBytes, hierarchy }] : [];
+    });
   });
 }
 

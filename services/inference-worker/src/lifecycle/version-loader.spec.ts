@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { ManualClock, settled } from '../manual-clock.testkit';
 import { DevicePermits } from '../servables/device-permits';
 import { FakeExecutor } from '../servables/fake-executor.testkit';
-import type { ArtifactSource } from './artifact-source';
 import { LoadJournal } from './load-journal';
 import { MemoryLedger } from './memory-ledger';
-import { DoesNotFitError, VersionLoader } from './version-loader';
+import { DoesNotFitError, VersionLoader, type VersionLoaderParts } from './version-loader';
 import { wanted } from './wanted-version.testkit';
 
 let folder: string;
@@ -18,8 +17,12 @@ function setUp() {
   const memory = { resident: 1_000, total: 1_000_000 };
   const executors: FakeExecutor[] = [];
   const released: string[] = [];
-  const artifacts: ArtifactSource = {
-    fetch: async ({ digest }) => ({ path: folder, release: () => released.push(digest) }),
+  const artifacts: VersionLoaderParts['artifacts'] = {
+    materialize: async ({ digest, entry }) => ({
+      folder,
+      entryPath: join(folder, entry),
+      release: () => released.push(digest),
+    }),
   };
   const journal = new LoadJournal(join(folder, 'journal'), undefined);
   const ledger = new MemoryLedger(
@@ -59,12 +62,19 @@ describe('VersionLoader', () => {
     const phases: string[] = [];
     const bringing = loader.bringUp(version, signal, () => phases.push('warming'));
     await settled();
-    expect([executors[0]?.spec?.modelFile, executors[0]?.spec?.intraOpThreads]).toEqual([join(folder, 'model.onnx'), 3]);
+    expect([executors[0]?.spec?.modelFile, executors[0]?.spec?.intraOpThreads]).toEqual([
+      join(folder, 'model.onnx'),
+      3,
+    ]);
     expect([phases, released]).toEqual([[], []]);
     memory.resident += 77;
     executors[0]?.loaded();
     const { servable, memoryBytes, unwarmed } = await bringing;
-    expect({ id: servable.id, memoryBytes, unwarmed }).toEqual({ id: version.id, memoryBytes: 77, unwarmed: undefined });
+    expect({ id: servable.id, memoryBytes, unwarmed }).toEqual({
+      id: version.id,
+      memoryBytes: 77,
+      unwarmed: undefined,
+    });
     expect([phases, released]).toEqual([['warming'], [version.artifact.digest]]);
   });
 

@@ -1,11 +1,16 @@
-import { join } from 'node:path';
+import type { ArtifactCache, MaterializedArtifact } from '@bms/artifacts';
 import type { models } from '@bms/contracts';
 import type { Clock } from '../clock';
 import type { Device } from '../servables/device';
 import type { DevicePermits } from '../servables/device-permits';
-import { GRAPH_OPTIMIZATIONS, type Executor, type ExecutorFactory, type GraphOptimization, type RunRequest } from '../servables/executor';
+import {
+  GRAPH_OPTIMIZATIONS,
+  type Executor,
+  type ExecutorFactory,
+  type GraphOptimization,
+  type RunRequest,
+} from '../servables/executor';
 import { Servable } from '../servables/servable';
-import type { ArtifactSource } from './artifact-source';
 import type { LoadJournal } from './load-journal';
 import type { MemoryLedger } from './memory-ledger';
 import { madeUpInputs, warmUp } from './warm-up';
@@ -27,7 +32,7 @@ export interface BroughtUp {
 }
 
 export interface VersionLoaderParts {
-  readonly artifacts: ArtifactSource;
+  readonly artifacts: Pick<ArtifactCache, 'materialize'>;
   readonly makeExecutor: ExecutorFactory;
   readonly journal: LoadJournal;
   readonly ledger: MemoryLedger;
@@ -51,32 +56,32 @@ export class VersionLoader {
    */
   async bringUp(wanted: WantedVersion, signal: AbortSignal, onWarming: () => void): Promise<BroughtUp> {
     const { artifacts, journal } = this.parts;
-    const folder = await artifacts.fetch(wanted.artifact, signal);
+    const files = await artifacts.materialize(wanted.artifact, signal);
     try {
       this.checkFits(wanted);
       journal.beginLoad(wanted);
       let succeeded = false;
       try {
-        const broughtUp = await this.start(wanted, folder.path, signal, onWarming);
+        const broughtUp = await this.start(wanted, files, signal, onWarming);
         succeeded = true;
         return broughtUp;
       } finally {
         journal.endLoad(wanted, succeeded);
       }
     } finally {
-      folder.release(); // ONNX Runtime holds open, or has read, what it needs
+      files.release(); // ONNX Runtime holds open, or has read, what it needs
     }
   }
 
   private async start(
     wanted: WantedVersion,
-    folder: string,
+    { entryPath, folder }: Pick<MaterializedArtifact, 'entryPath' | 'folder'>,
     signal: AbortSignal,
     onWarming: () => void,
   ): Promise<BroughtUp> {
     const { makeExecutor, journal, ledger, device, intraOpThreads } = this.parts;
     const executor = makeExecutor({
-      modelFile: join(folder, wanted.artifact.entry),
+      modelFile: entryPath,
       device,
       intraOpThreads: wanted.config.intraOpThreads || intraOpThreads,
       graphOptimization: graphOptimizationOf(wanted.config),
@@ -120,7 +125,9 @@ export class VersionLoader {
     const freeBytes = this.parts.ledger.freeBytes();
     if (neededBytes <= freeBytes) return;
     const how = measured === undefined ? 'its files alone take' : 'it took before';
-    throw new DoesNotFitError(`it does not fit: ${how} ${mebibytes(neededBytes)}, and ${mebibytes(freeBytes)} are free here`);
+    throw new DoesNotFitError(
+      `it does not fit: ${how} ${mebibytes(neededBytes)}, and ${mebibytes(freeBytes)} are free here`,
+    );
   }
 }
 

@@ -46,7 +46,9 @@ function nested(data: readonly unknown[], shape: readonly number[], name: string
   if (count !== data.length) throw new Error(`${name} has ${data.length} values, but its shape takes ${count}`);
   let level: readonly unknown[] = data;
   for (const size of shape.slice(1).reverse()) {
-    level = Array.from({ length: size === 0 ? 0 : level.length / size }, (_, at) => level.slice(at * size, (at + 1) * size));
+    level = Array.from({ length: size === 0 ? 0 : level.length / size }, (_, at) =>
+      level.slice(at * size, (at + 1) * size),
+    );
   }
   return shape.length === 0 ? level[0] : level;
 }

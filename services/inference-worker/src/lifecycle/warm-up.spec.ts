@@ -112,9 +112,17 @@ describe('readWarmUpFile', () => {
   it.each<[string, unknown, RegExp]>([
     ['is no list', {}, /^warmup\.json: /],
     ['has an example without data', [{ x: { shape: [1, 2] } }], /^warmup\.json\[0\]\[x\]\[data\]: /],
-    ['has too few values', [{ x: { shape: [1, 2], data: [1] }, k: { shape: [], data: [1] } }], /\[0\]: x has 1 values, but its shape takes 2/],
+    [
+      'has too few values',
+      [{ x: { shape: [1, 2], data: [1] }, k: { shape: [], data: [1] } }],
+      /\[0\]: x has 1 values, but its shape takes 2/,
+    ],
     ['lacks an input', [{ x: { shape: [1, 2], data: [1, 2] } }], /\[0\]: .*lacks "k"/],
-    ['has a shape that the input does not take', [{ x: { shape: [1, 1], data: [1] }, k: { shape: [], data: [1] } }], /dimension 1 must be 2/],
+    [
+      'has a shape that the input does not take',
+      [{ x: { shape: [1, 1], data: [1] }, k: { shape: [], data: [1] } }],
+      /dimension 1 must be 2/,
+    ],
   ])('says what is wrong with a file that %s', async (_, content, message) => {
     write(content);
     await expect(readWarmUpFile(folder, model)).rejects.toThrow(message);

@@ -36,7 +36,9 @@ export class Attachment {
   }
 
   /** The first report that `accept` likes, now or later. */
-  async report(accept: (report: workerService.WorkerReport) => boolean = () => true): Promise<workerService.WorkerReport> {
+  async report(
+    accept: (report: workerService.WorkerReport) => boolean = () => true,
+  ): Promise<workerService.WorkerReport> {
     return this.receive(({ kind }) => (kind?.$case === 'report' && accept(kind.value) ? kind.value : undefined));
   }
 

@@ -186,7 +186,9 @@ describe('RegistryLink', () => {
 
 describe('reconnectDelayMs', () => {
   it('begins at 50 ms, doubles up to 1 s, and is spread downwards by up to a half', () => {
-    expect([1, 2, 3, 6, 60].map((failures) => reconnectDelayMs(failures, () => 0))).toEqual([50, 100, 200, 1_000, 1_000]);
+    expect([1, 2, 3, 6, 60].map((failures) => reconnectDelayMs(failures, () => 0))).toEqual([
+      50, 100, 200, 1_000, 1_000,
+    ]);
     expect(reconnectDelayMs(1, () => 1)).toBe(25);
   });
 });

@@ -153,9 +153,7 @@ export class RegistryLink {
     }
   }
 
-  private receive(
-    kind: Exclude<NonNullable<workerService.AttachResponse['kind']>, { $case: 'attached' }>,
-  ): void {
+  private receive(kind: Exclude<NonNullable<workerService.AttachResponse['kind']>, { $case: 'attached' }>): void {
     switch (kind.$case) {
       case 'desired':
         // A worker on its way out finishes what it holds, whatever is desired of it meanwhile.

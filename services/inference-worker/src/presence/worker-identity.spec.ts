@@ -17,8 +17,11 @@ describe('workerIdentity', () => {
     expect(JSON.parse(readFileSync(join(folder, 'worker.json'), 'utf8'))).toEqual({ v: 1, workerId: first.workerId });
   });
 
-  it.each(['', '{"v":1}', '{"v":2,"workerId":"a"}', '{"v":1,"workerId":"a/b"}'])('refuses a broken file: %j', (text) => {
-    writeFileSync(join(folder, 'worker.json'), text);
-    expect(() => workerIdentity(folder)).toThrow(StartError);
-  });
+  it.each(['', '{"v":1}', '{"v":2,"workerId":"a"}', '{"v":1,"workerId":"a/b"}'])(
+    'refuses a broken file: %j',
+    (text) => {
+      writeFileSync(join(folder, 'worker.json'), text);
+      expect(() => workerIdentity(folder)).toThrow(StartError);
+    },
+  );
 });

@@ -34,7 +34,9 @@ function parse(text: string, file: string): WorkerId {
   try {
     return schema.parse(JSON.parse(text)).workerId as WorkerId;
   } catch (cause) {
-    throw new StartError(`${file} does not hold a worker's id: delete it, and the worker starts as a new one`, { cause });
+    throw new StartError(`${file} does not hold a worker's id: delete it, and the worker starts as a new one`, {
+      cause,
+    });
   }
 }
 

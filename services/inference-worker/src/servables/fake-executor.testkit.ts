@@ -1,4 +1,11 @@
-import { ExecutorLostError, type Executor, type ExecutorSpec, type LoadedModel, type RunOutcome, type RunRequest } from './executor';
+import {
+  ExecutorLostError,
+  type Executor,
+  type ExecutorSpec,
+  type LoadedModel,
+  type RunOutcome,
+  type RunRequest,
+} from './executor';
 
 interface Turn {
   readonly requests: readonly RunRequest[];

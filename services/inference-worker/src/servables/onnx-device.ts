@@ -49,7 +49,9 @@ export function deviceName(device: Device): string {
 }
 
 function unavailable(device: Device, why: string): DeviceUnavailableError {
-  const offered = listSupportedBackends().map(({ name, bundled }) => (bundled ? name : `${name} (its libraries are not bundled)`));
+  const offered = listSupportedBackends().map(({ name, bundled }) =>
+    bundled ? name : `${name} (its libraries are not bundled)`,
+  );
   return new DeviceUnavailableError(
     `${describeDevice(device)} cannot be used: ${why}; onnxruntime-node ${env.versions.node ?? ''} for ` +
       `${process.platform} ${process.arch} offers ${offered.join(', ')}`,

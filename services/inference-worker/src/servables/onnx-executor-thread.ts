@@ -16,7 +16,8 @@ Reflect.deleteProperty(globalThis, 'Float16Array');
 const port = parentPort;
 if (port === null) throw new Error('onnx-executor-thread.js is no program: it is started by onnx-executor.js');
 const spec = workerData as ThreadSpec;
-const send = (message: FromThread, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, [...transfer]);
+const send = (message: FromThread, transfer: readonly ArrayBuffer[] = []): void =>
+  port.postMessage(message, [...transfer]);
 const folders = [...(spec.model.kind === 'file' ? [folderOf(spec.model.path)] : []), process.cwd()];
 const clean = (message: string): string => cleanRuntimeMessage(message, folders);
 

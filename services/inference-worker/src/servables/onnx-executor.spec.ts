@@ -31,7 +31,11 @@ async function loaded(model: Uint8Array, more: Partial<ExecutorSpec> = {}): Prom
   return executor;
 }
 
-async function runOne(executor: OnnxExecutor, inputs: readonly Tensor[], outputs: readonly string[]): Promise<RunOutcome> {
+async function runOne(
+  executor: OnnxExecutor,
+  inputs: readonly Tensor[],
+  outputs: readonly string[],
+): Promise<RunOutcome> {
   const [outcome] = await executor.run([{ inputs, outputs }]);
   if (outcome === undefined) throw new Error('no outcome');
   return outcome;
@@ -72,7 +76,9 @@ describe('OnnxExecutor', () => {
   describe.each(VALUES)('with $datatype', (value) => {
     const named = (tensor: Tensor): Tensor => ({ ...tensor, name: 'y' });
     const plain = (tensor: Tensor): unknown =>
-      'data' in tensor ? { ...tensor, data: [...tensor.data] } : { ...tensor, elements: tensor.elements.map((one) => [...one]) };
+      'data' in tensor
+        ? { ...tensor, data: [...tensor.data] }
+        : { ...tensor, elements: tensor.elements.map((one) => [...one]) };
 
     it.each<[string, readonly (number | string)[], Tensor]>([
       ['gives back what it was given, bit by bit', ['n'], value],
@@ -109,7 +115,10 @@ describe('OnnxExecutor', () => {
       [{ name: 'index', datatype: 'INT64', shape: [1], data: rawOf(new BigInt64Array([99n])) }],
       ['y'],
     );
-    expect(outcome).toMatchObject({ kind: 'failed', message: expect.stringMatching(/indices element out of data bounds/) });
+    expect(outcome).toMatchObject({
+      kind: 'failed',
+      message: expect.stringMatching(/indices element out of data bounds/),
+    });
     expect(JSON.stringify(outcome)).not.toMatch(/\/\w+\//);
     const next: Tensor = { name: 'index', datatype: 'INT64', shape: [1], data: rawOf(new BigInt64Array([1n])) };
     expect(floats(await runOne(executor, [next], ['y']))).toEqual([20]);
@@ -170,7 +179,12 @@ describe('OnnxExecutor', () => {
   it.each([
     ['that is no model', new TextEncoder().encode('no model'), {}, /Protobuf parsing failed/],
     ['whose datatype onnxruntime-node lacks', identityModel('BF16', ['n']), {}, /data type/i],
-    ['for a device that is not here', identityModel(), { device: { provider: 'cuda', index: 0 } }, /Failed to load shared library/],
+    [
+      'for a device that is not here',
+      identityModel(),
+      { device: { provider: 'cuda', index: 0 } },
+      /Failed to load shared library/,
+    ],
   ])('says why it cannot load a file %s', async (_, model, more, message) => {
     const executor = executorOf(model, more);
     const error = await executor.load(never).catch((thrown: Error) => thrown);
@@ -233,5 +247,7 @@ function scalarOf(tensor: Tensor): Tensor {
 }
 
 function emptyOf(tensor: Tensor): Tensor {
-  return 'data' in tensor ? { ...tensor, shape: [0, 3], data: new Uint8Array() } : { ...tensor, shape: [0, 3], elements: [] };
+  return 'data' in tensor
+    ? { ...tensor, shape: [0, 3], data: new Uint8Array() }
+    : { ...tensor, shape: [0, 3], elements: [] };
 }

@@ -1,7 +1,14 @@
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assertNever } from '@bms/contracts';
-import { ExecutorLostError, type Executor, type ExecutorSpec, type LoadedModel, type RunOutcome, type RunRequest } from './executor';
+import {
+  ExecutorLostError,
+  type Executor,
+  type ExecutorSpec,
+  type LoadedModel,
+  type RunOutcome,
+  type RunRequest,
+} from './executor';
 import type { FromThread, ThreadSpec, ToThread } from './onnx-thread-messages';
 import { packTurn, unpackOutcome } from './onnx-turn';
 

@@ -9,7 +9,10 @@ const FILES_OF_ITS_OWN = /(?:\/[\w.+-]+)+\/([\w.+-]+\.(?:cc|cpp|cu|cuh|h|hpp|inc
  * @param folders folders of this machine that may be in it, such as the model's
  */
 export function cleanRuntimeMessage(message: string, folders: readonly string[]): string {
-  const withoutFolders = folders.reduce((text, folder) => text.replaceAll(folder + sep, '').replaceAll(folder, '.'), message);
+  const withoutFolders = folders.reduce(
+    (text, folder) => text.replaceAll(folder + sep, '').replaceAll(folder, '.'),
+    message,
+  );
   return withoutFolders.replace(FILES_OF_ITS_OWN, '$1').replace(/\s+/g, ' ').trim();
 }
 

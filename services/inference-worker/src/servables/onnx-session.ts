@@ -34,7 +34,9 @@ export async function createSession(spec: ThreadSpec): Promise<InferenceSession>
 
 function providerOf(spec: ThreadSpec): InferenceSession.ExecutionProviderConfig {
   const { provider: name, deviceIndex } = spec;
-  return deviceIndex === undefined ? { name } : ({ name, deviceId: deviceIndex } as InferenceSession.ExecutionProviderConfig);
+  return deviceIndex === undefined
+    ? { name }
+    : ({ name, deviceId: deviceIndex } as InferenceSession.ExecutionProviderConfig);
 }
 
 /** Runs one request. Never throws: what the values, the model or the runtime raise is the outcome. */
@@ -50,10 +52,18 @@ export async function runOnce(
     const feeds = feedsOf(run.inputs, buffer);
     startedMs = performance.now();
     const results = await session.run(feeds, run.outputs);
-    return { kind: 'answered', computeUs: computeUs(), outputs: run.outputs.map((name) => packOutput(name, results[name])) };
+    return {
+      kind: 'answered',
+      computeUs: computeUs(),
+      outputs: run.outputs.map((name) => packOutput(name, results[name])),
+    };
   } catch (error) {
     if (error instanceof UnfitInputError) return { kind: 'refused', field: error.input, message: error.message };
-    return { kind: 'failed', computeUs: computeUs(), message: clean(error instanceof Error ? error.message : String(error)) };
+    return {
+      kind: 'failed',
+      computeUs: computeUs(),
+      message: clean(error instanceof Error ? error.message : String(error)),
+    };
   }
 }
 
@@ -121,7 +131,8 @@ function truthValues(bytes: Uint8Array): Uint8Array {
 }
 
 function packOutput(name: string, tensor: Tensor | undefined): PackedOutput {
-  if (tensor === undefined || tensor.data === undefined) throw new Error(`the model gave no tensor for its output ${name}`);
+  if (tensor === undefined || tensor.data === undefined)
+    throw new Error(`the model gave no tensor for its output ${name}`);
   const { data, type, dims: shape } = tensor;
   const bytes = Array.isArray(data) ? rawOfTexts(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return { name, type, shape, data: bytes };

@@ -23,7 +23,8 @@ export function textsOfRaw(raw: Buffer): string[] {
 
 function textOf(element: Buffer, index: number): string {
   // onnxruntime-node hands strings on as C strings: what stands behind a NUL would vanish without a word.
-  if (element.includes(0)) throw new UnfitStringError(`element ${index} contains a NUL byte, which ONNX Runtime cuts off`);
+  if (element.includes(0))
+    throw new UnfitStringError(`element ${index} contains a NUL byte, which ONNX Runtime cuts off`);
   try {
     return strictText.decode(element);
   } catch {

@@ -42,7 +42,9 @@ export type FromThread =
 
 /** What the thread is started with. */
 export interface ThreadSpec {
-  readonly model: { readonly kind: 'file'; readonly path: string } | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
+  readonly model:
+    | { readonly kind: 'file'; readonly path: string }
+    | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
   readonly provider: string;
   readonly deviceIndex: number | undefined;
   readonly intraOpThreads: number;

@@ -23,7 +23,10 @@ export function packTurn(requests: readonly RunRequest[]): PackedTurn {
     inputs: request.inputs.map((tensor): PackedInput => {
       const { runtime } = DATATYPES[tensor.datatype];
       if (runtime === undefined) {
-        throw BmsError.invalidTensor(tensor.name, `${tensor.datatype} is not offered: onnxruntime-node has no such type`);
+        throw BmsError.invalidTensor(
+          tensor.name,
+          `${tensor.datatype} is not offered: onnxruntime-node has no such type`,
+        );
       }
       const byteOffset = sizeBytes;
       const byteLength = rawSizeBytes(tensor);
@@ -45,7 +48,11 @@ export function unpackOutcome(outcome: PackedOutcome): RunOutcome {
   try {
     return { kind: 'answered', outputs: outcome.outputs.map(unpackOutput), computeUs: outcome.computeUs };
   } catch (error) {
-    return { kind: 'failed', message: `its answer cannot be read: ${(error as Error).message}`, computeUs: outcome.computeUs };
+    return {
+      kind: 'failed',
+      message: `its answer cannot be read: ${(error as Error).message}`,
+      computeUs: outcome.computeUs,
+    };
   }
 }
 

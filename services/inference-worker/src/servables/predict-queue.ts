@@ -125,7 +125,8 @@ export class PredictQueue {
     if (!entry.wanted) return;
     const { deadlineMs, signal } = entry.call;
     if (BmsError.is(signal.reason)) entry.reject(signal.reason);
-    else if (deadlineMs !== undefined && deadlineMs <= this.clock.now()) entry.reject(deadlineExceeded('waited or ran'));
+    else if (deadlineMs !== undefined && deadlineMs <= this.clock.now())
+      entry.reject(deadlineExceeded('waited or ran'));
     else entry.reject(new BmsError(Reason.CANCELLED, 'the caller gave up'));
     const lane = this.lanes.get(entry.call.servable);
     if (lane?.remove(entry) === true) this.finish(entry);

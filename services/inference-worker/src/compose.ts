@@ -1,0 +1,286 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { ArtifactCache } from '@bms/artifacts';
+import { ensureServiceToken, type ServiceToken } from '@bms/auth';
+import { inference, workerService } from '@bms/contracts';
+import { GrpcChannel, GrpcServer } from '@bms/grpc';
+import { advertisedHost, lockFolder, StartError, type RunningService, type ServiceEnvironment } from '@bms/lifecycle';
+import { flagOf, variableOf } from '@bms/settings';
+import { createLogger, createMetrics, OperationsServer, type Logger, type Readiness } from '@bms/telemetry';
+import { HealthService, listenFailure, mergeRoutes, PortTakenError, reflectionRoutes } from '@bms/transport';
+import { systemClock as clock } from './clock';
+import type { WorkerConfig } from './config';
+import { inferRoutes } from './infer.handler';
+import { BlobDownloader } from './lifecycle/blob-downloader';
+import { LoadJournal } from './lifecycle/load-journal';
+import { MemoryLedger } from './lifecycle/memory-ledger';
+import { Reconciler } from './lifecycle/reconciler';
+import { systemMemory } from './lifecycle/system-memory';
+import { VersionLoader } from './lifecycle/version-loader';
+import { PredictStack } from './predict.stack';
+import { linkLog } from './presence/link-log';
+import { RegistryLink } from './presence/registry-link';
+import { workerIdentity, type WorkerIdentity } from './presence/worker-identity';
+import { describeDevice, type Device } from './servables/device';
+import { DevicePermits } from './servables/device-permits';
+import { deviceName } from './servables/onnx-device';
+import { OnnxExecutor } from './servables/onnx-executor';
+import { PredictQueue } from './servables/predict-queue';
+import { ServableSet } from './servables/servable-set';
+import { usableDevice } from './usable-device';
+import { workerMetrics } from './worker-metrics';
+
+const SERVICE = inference.GRPCInferenceServiceDefinition.fullName;
+
+/** Puts a worker together and starts it. Throws StartError or SettingsError where it cannot. */
+export async function startWorker(
+  config: WorkerConfig,
+  { requestStop }: Pick<ServiceEnvironment, 'requestStop'>,
+  logger: Logger = createLogger('inference-worker', config.logLevel),
+): Promise<RunningService> {
+  const advertised = advertisedHost(config);
+  const token = ensureServiceToken(config.data);
+  const lock = lockFolder(config.state, 'inference-worker');
+  const self = workerIdentity(config.state);
+  const device = await usableDevice(config.device);
+  const worker = buildWorker(config, { token, device, requestStop, logger });
+  const edges = openEdges(config, self, worker, logger);
+
+  const { grpcPort, operationsPort } = await listen(config, edges);
+  const facts = { grpc: `${advertised}:${grpcPort}`, operations: `${advertised}:${operationsPort}` };
+  const link = linkToRegistry(config, token, worker, logger, helloOf(config, self, device, facts));
+  edges.open(() => link.attached);
+  link.start();
+  logger.info({ ...facts, workerId: self.workerId, device: config.device, registry: config.registry }, 'worker serves');
+
+  return {
+    facts,
+    stop: async (signal) => {
+      edges.health.close();
+      await link.drain('the worker stops', signal);
+      edges.sayGoodbye();
+      await edges.grpc.drain(signal);
+      await worker.reconciler.close(signal);
+      await link.close();
+      await Promise.all([edges.grpc.close(), edges.operations.close()]);
+      worker.journal.close();
+      lock.release();
+      if (worker.reconciler.stuck) endStuckProcess(logger);
+    },
+  };
+}
+
+/** What holds and runs versions. */
+interface Worker {
+  readonly servables: ServableSet;
+  readonly predictions: PredictStack;
+  readonly queue: PredictQueue;
+  readonly reconciler: Reconciler;
+  readonly journal: LoadJournal;
+  readonly ledger: MemoryLedger;
+}
+
+function buildWorker(
+  config: WorkerConfig,
+  given: {
+    readonly token: ServiceToken;
+    readonly device: Device;
+    readonly requestStop: (reason: string) => void;
+    readonly logger: Logger;
+  },
+): Worker {
+  const { token, device, requestStop, logger } = given;
+  const servables = new ServableSet();
+  const permits = new DevicePermits(config.concurrentRuns);
+  const limits = { requests: config.queueRequests, bytes: config.queueBytes };
+  const queue = new PredictQueue(limits, config.concurrentRuns, clock);
+  const journal = new LoadJournal(join(config.state, 'journal'), config.previousExit);
+  // Whatever makes this process end by itself, the version that is being loaded then is not to blame.
+  process.once('exit', () => journal.close());
+  const ledger = new MemoryLedger(systemMemory(config.memoryLimit), config.fragmentedPercent / 100);
+  const downloader = new BlobDownloader({ addresses: config.registry, dial, token, clock });
+  const loader = new VersionLoader({
+    artifacts: new ArtifactCache({
+      folder: config.cache,
+      limitBytes: config.cacheLimit,
+      fetch: (sha256, offsetBytes, signal) => downloader.download(sha256, offsetBytes, signal),
+      now: clock.now,
+    }),
+    makeExecutor: (spec) => OnnxExecutor.of(spec),
+    journal,
+    ledger,
+    permits,
+    clock,
+    device,
+    intraOpThreads: config.intraOpThreads,
+  });
+  const reconciler = new Reconciler({
+    loader,
+    servables,
+    journal,
+    ledger,
+    clock,
+    requestRestart: (reason) => {
+      logger.warn({ reason }, 'asking to be started afresh');
+      requestStop(reason);
+    },
+    say: ({ version, phase, detail }) => {
+      if (phase === 'failed') logger.error({ version, reason: detail }, 'version failed');
+      else logger.info({ version, ...(detail === undefined ? {} : { unwarmed: detail }) }, `version ${phase}`);
+    },
+  });
+  return { servables, predictions: new PredictStack(queue, permits, clock), queue, reconciler, journal, ledger };
+}
+
+/** Where callers and operators come in. */
+interface Edges {
+  readonly grpc: GrpcServer;
+  readonly operations: OperationsServer;
+  readonly health: HealthService;
+  /** From now on the worker serves; `attached` says whether a registry knows of it. */
+  open(attached: () => boolean): void;
+  /** What still comes on connections that end is refused. */
+  sayGoodbye(): void;
+}
+
+function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: Worker, logger: Logger): Edges {
+  const { servables, predictions, queue, reconciler, ledger } = worker;
+  let leaving = false;
+  let attached = (): boolean => false;
+  const readiness = (): Readiness => {
+    if (leaving) return { ready: false, reason: 'the worker stops' };
+    if (attached() || servables.size > 0) return { ready: true };
+    return {
+      ready: false,
+      reason: `no registry is attached (of ${config.registry.join(', ')}) and no version is held`,
+    };
+  };
+  const metrics = createMetrics('inference-worker');
+  const observe = workerMetrics(metrics, {
+    queue: () => queue,
+    replicas: () => reconciler.present(),
+    memory: () => ledger.report(),
+  });
+  const health = new HealthService();
+  const grpc = new GrpcServer(
+    mergeRoutes(
+      inferRoutes({
+        servables,
+        predictions,
+        self,
+        isReady: () => readiness().ready,
+        isLeaving: () => leaving,
+        observe,
+        bmsVersion: ownVersion(),
+      }),
+      health.routes(),
+      reflectionRoutes([SERVICE, 'grpc.health.v1.Health']),
+    ),
+    {
+      messageBytes: config.messageLimit,
+      onInternalError: (err, path) => logger.error({ err, path }, 'an internal error'),
+    },
+  );
+  return {
+    grpc,
+    operations: new OperationsServer({ host: config.host, port: config.operationsPort, metrics, readiness }),
+    health,
+    open: (isAttached) => {
+      attached = isAttached;
+      for (const service of ['', SERVICE]) health.setServing(true, service);
+    },
+    sayGoodbye: () => (leaving = true),
+  };
+}
+
+function linkToRegistry(
+  config: WorkerConfig,
+  token: ServiceToken,
+  { reconciler, ledger }: Worker,
+  logger: Logger,
+  hello: workerService.WorkerHello,
+): RegistryLink {
+  const link = new RegistryLink({
+    addresses: config.registry,
+    dial,
+    token,
+    hello,
+    report: () => ({ generation: reconciler.generation, memory: ledger.report(), replicas: reconciler.present() }),
+    applyDesired: (set) => {
+      if (!reconciler.apply(set)) {
+        logger.warn(
+          { generation: Number(set.generation), seen: Number(reconciler.generation) },
+          'an older desired set is ignored',
+        );
+      }
+    },
+    clock,
+    random: Math.random,
+    say: linkLog(logger),
+  });
+  reconciler.onChange(() => link.changed());
+  return link;
+}
+
+function helloOf(
+  config: WorkerConfig,
+  self: WorkerIdentity,
+  device: Device,
+  facts: { readonly grpc: string; readonly operations: string },
+): workerService.WorkerHello {
+  return {
+    ...self,
+    address: facts.grpc,
+    operationsAddress: facts.operations,
+    host: hostname(),
+    pid: BigInt(process.pid),
+    device: { provider: describeDevice(device), name: deviceName(device), concurrentRuns: config.concurrentRuns },
+    startedAtMs: BigInt(clock.now()),
+    bmsVersion: ownVersion(),
+  };
+}
+
+function dial(address: string): GrpcChannel {
+  return new GrpcChannel(address);
+}
+
+/** Both ports or none. */
+async function listen(
+  config: WorkerConfig,
+  { grpc, operations }: Edges,
+): Promise<{ readonly grpcPort: number; readonly operationsPort: number }> {
+  const { host } = config;
+  const grpcPort = await listening('grpcPort', () => grpc.listen({ host, port: config.grpcPort }));
+  try {
+    const operationsPort = await listening('operationsPort', () =>
+      operations.listen().catch((error: unknown) => {
+        throw listenFailure(error, { host, port: config.operationsPort });
+      }),
+    );
+    return { grpcPort, operationsPort };
+  } catch (error) {
+    await grpc.close();
+    throw error;
+  }
+}
+
+async function listening(setting: 'grpcPort' | 'operationsPort', bind: () => Promise<number>): Promise<number> {
+  try {
+    return await bind();
+  } catch (error) {
+    const remedy = error instanceof PortTakenError ? 'stop that process, or choose another port with' : 'see';
+    throw new StartError(`${(error as Error).message}: ${remedy} ${flagOf(setting)} (${variableOf(setting)})`);
+  }
+}
+
+/** A thread in a run that does not return would hold up even `process.exit`, which waits for every thread. */
+function endStuckProcess(logger: Logger): void {
+  logger.warn('a run does not return: the process ends by SIGKILL');
+  process.kill(process.pid, 'SIGKILL');
+}
+
+function ownVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
+  return version;
+}
