@@ -56,6 +56,11 @@ export interface InferOptions {
 export const ROUTER_ADDRESS_DEFAULT = '127.0.0.1:8500';
 export const ADMIN_ADDRESS_DEFAULT = '127.0.0.1:8600';
 const TIMEOUT_DEFAULT_MS = 30_000;
+/**
+ * Slower than inside the mesh: a program may hold its own thread for a second, and must not take that for a peer that does not
+ * answer. A peer that died is known at once all the same.
+ */
+const KEEPALIVE = { keepaliveMs: 5_000, keepaliveTimeoutMs: 5_000 };
 
 /**
  * A connection to a mesh: predictions through its router, models and state through its admin. Connects on the
@@ -96,7 +101,7 @@ export class BmsClient {
     this.tenant = options.tenant ?? DEFAULT_TENANT;
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? Math.random;
-    this.dial = options.dial ?? ((address) => new GrpcChannel(address));
+    this.dial = options.dial ?? ((address) => new GrpcChannel(address, KEEPALIVE));
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_DEFAULT_MS;
     this.identity = {
       [CallMetadata.tenant]: this.tenant,

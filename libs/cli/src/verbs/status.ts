@@ -90,15 +90,22 @@ function routerTable(routers: readonly meshService.RouterStatus[]): string {
   ]);
 }
 
-/** What a person should know: versions that are not as wanted, loads that failed, each with its reason. */
+/** What a person should know: versions that are not as wanted, and loads that failed for a reason that is not said there. */
 function attention({ versions, workers }: meshService.GetMeshStatusResponse): string {
-  const placement = versions
-    .filter(({ placementNote }) => placementNote !== '')
-    .map(({ ref, placementNote }) => `${versionName(ref)}: ${placementNote}`);
+  const placement = versions.filter(({ placementNote }) => placementNote !== '');
   const failures = workers.flatMap(({ workerId, replicas }) =>
-    replicas
-      .filter(({ state }) => state === models.ReplicaState.FAILED)
-      .map(({ ref, reason }) => `${versionName(ref)} cannot be loaded on ${workerId}: ${reason}`),
+    replicas.filter(({ state }) => state === models.ReplicaState.FAILED).map((replica) => ({ workerId, ...replica })),
   );
-  return [...placement, ...failures].map(printable).join('\n');
+  const isSaid = (ref: models.VersionRef | undefined, reason: string): boolean =>
+    placement.some(
+      (version) => versionName(version.ref) === versionName(ref) && version.placementNote.includes(reason),
+    );
+  return [
+    ...placement.map(({ ref, placementNote }) => `${versionName(ref)}: ${placementNote}`),
+    ...failures
+      .filter(({ ref, reason }) => !isSaid(ref, reason))
+      .map(({ ref, workerId, reason }) => `${versionName(ref)} cannot be loaded on ${workerId}: ${reason}`),
+  ]
+    .map(printable)
+    .join('\n');
 }
