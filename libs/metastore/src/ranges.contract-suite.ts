@@ -68,7 +68,7 @@ export function describeRanges(current: () => MetaStore): void {
     it('reads all keys at one revision while others write', async () => {
       let writing = true;
       const writer = (async () => {
-        for (let i = 0; i < 100; i++) {
+        for (let i = 0; i < 60; i++) {
           await write(store, { put: `${p}x`, value: bytes(`${i}`) }, { put: `${p}y`, value: bytes(`${i}`) });
         }
         writing = false;

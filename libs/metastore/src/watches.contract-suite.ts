@@ -138,9 +138,9 @@ export function describeWatches(current: () => MetaStore): void {
     };
     await take();
     await together(10, async (writer) => {
-      for (let i = 0; i < 150; i++) await put(store, `${p}${writer}`, `${i}`);
+      for (let i = 0; i < 100; i++) await put(store, `${p}${writer}`, `${i}`);
     });
-    while (batches.flatMap(({ events }) => events).length < 1_501) await take();
+    while (batches.flatMap(({ events }) => events).length < 1_001) await take();
     abort.abort();
     expectWholeRevisions(batches, from);
     const events = batches.flatMap((batch) => batch.events);
@@ -148,7 +148,7 @@ export function describeWatches(current: () => MetaStore): void {
       const values = events.flatMap((event) =>
         event.kind === 'put' && event.entry.key === `${p}${writer}` ? [Number(text(event.entry.value))] : [],
       );
-      expect(values).toEqual(Array.from({ length: 150 }, (_, i) => i));
+      expect(values).toEqual(Array.from({ length: 100 }, (_, i) => i));
     }
   });
 

@@ -60,7 +60,8 @@ export class EmbeddedMetaStore implements MetaStore {
 
   async commit(transaction: Transaction, signal?: AbortSignal): Promise<CommitResult> {
     checkTransaction(transaction);
-    return this.parts.queue.run((writer) => writer.commit(transaction), signal);
+    const asked = copyOf(transaction);
+    return this.parts.queue.run((writer) => writer.commit(asked), signal);
   }
 
   async *watch(range: KeyRange, fromRevision: Revision, signal: AbortSignal): AsyncGenerator<WatchBatch, void, void> {
@@ -141,6 +142,14 @@ export class EmbeddedMetaStore implements MetaStore {
   private requireOpen(): void {
     if (this.closing !== undefined) throw new StoreUnavailableError('the store is closed');
   }
+}
+
+/** Its turn comes later: until then the caller may do with its buffers what it likes. */
+function copyOf({ compares, writes }: Transaction): Transaction {
+  return {
+    compares: [...compares],
+    writes: writes.map((write) => ('put' in write ? { ...write, value: Uint8Array.from(write.value) } : write)),
+  };
 }
 
 /** 63 bits as etcd's, never 0. */

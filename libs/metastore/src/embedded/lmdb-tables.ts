@@ -1,13 +1,19 @@
 import { randomUUID } from 'node:crypto';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartError } from '@bms/lifecycle';
-import { open, type Database, type RootDatabase } from 'lmdb';
+import { open as openLmdb, type Database, type RootDatabase } from 'lmdb';
 import { decodeState, encodeState, type StoreState } from './record-codec';
 
 /** The version of this file format. A store with a newer one is left alone. */
 const SCHEMA = 1;
 /** As etcd: an empty store is at revision 1. */
 const FIRST_REVISION = 1n;
+
+/** Where lmdb's first page has its magic number, in the byte order of the machine: no store moves between orders. */
+const LMDB_MAGIC_AT = 24;
+const LMDB_MAGIC = Buffer.from(Uint32Array.of(0xbeefc0de).buffer);
+const LMDB_HEAD_BYTES = LMDB_MAGIC_AT + LMDB_MAGIC.byteLength;
 
 type Table = Database<Buffer, Uint8Array>;
 
@@ -33,9 +39,10 @@ const CLUSTER_FACT = Buffer.from('cluster-id');
 /** Opens or makes the store's file in a folder that is ours. Throws StartError where it cannot be used. */
 export async function openTables(folder: string): Promise<{ tables: LmdbTables; clusterId: string }> {
   const path = join(folder, 'store.mdb');
-  let root: RootDatabase<Buffer, Uint8Array>;
+  await checkFile(path);
+  let root: RootDatabase<Buffer, Uint8Array> | undefined;
   try {
-    root = open({
+    root = openLmdb({
       path,
       noSubdir: true,
       maxDbs: 8,
@@ -44,11 +51,18 @@ export async function openTables(folder: string): Promise<{ tables: LmdbTables; 
       // A commit is synced before it can be seen, so that nobody, watchers included, reads what a crash could take back.
       overlappingSync: false,
     });
+    const tables = openEach(root);
+    return { tables, clusterId: await checkFacts(tables, path) };
   } catch (error) {
+    await root?.close();
+    if (error instanceof StartError) throw error;
     throw new StartError(`the store ${path} cannot be opened: ${String(error)}`, { cause: error });
   }
+}
+
+function openEach(root: RootDatabase<Buffer, Uint8Array>): LmdbTables {
   const table = (name: string): Table => root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' });
-  const tables: LmdbTables = {
+  return {
     root,
     facts: table('facts'),
     entries: table('entries'),
@@ -56,12 +70,26 @@ export async function openTables(folder: string): Promise<{ tables: LmdbTables; 
     leases: table('leases'),
     leaseMembers: table('lease-members'),
   };
+}
+
+/** lmdb does not look before it reads: a file that is none of its own ends the process by a segmentation fault. */
+async function checkFile(path: string): Promise<void> {
+  let head: Buffer;
   try {
-    return { tables, clusterId: await checkFacts(tables, path) };
+    const file = await open(path, 'r');
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(LMDB_HEAD_BYTES), 0, LMDB_HEAD_BYTES, 0);
+      head = buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
   } catch (error) {
-    await root.close();
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return; // a new store
+    throw new StartError(`the store ${path} cannot be opened (${code})`, { cause: error });
   }
+  if (head.byteLength === 0 || head.subarray(LMDB_MAGIC_AT).equals(LMDB_MAGIC)) return;
+  throw new StartError(`the file ${path} is not a store: move it away, or choose another folder with --data`);
 }
 
 async function checkFacts({ root, facts }: LmdbTables, path: string): Promise<string> {
