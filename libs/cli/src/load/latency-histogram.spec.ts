@@ -12,9 +12,9 @@ describe('LatencyHistogram', () => {
     expect([histogram.count, histogram.maxMs]).toEqual([1_000, 1_000]);
   });
 
-  it('is 0 when nothing was recorded', () => {
+  it('is no number when nothing was recorded', () => {
     const histogram = new LatencyHistogram();
-    expect([histogram.percentileMs(0.99), histogram.maxMs, histogram.count]).toEqual([0, 0, 0]);
+    expect([histogram.percentileMs(0.99), histogram.maxMs, histogram.count]).toEqual([NaN, NaN, 0]);
   });
 
   it('takes what lies beyond its range', () => {

@@ -15,9 +15,9 @@ export class LatencyHistogram {
     return this.recorded;
   }
 
-  /** Exact; 0 when nothing was recorded. */
+  /** Exact; NaN when nothing was recorded. */
   get maxMs(): number {
-    return this.largestMs;
+    return this.recorded === 0 ? NaN : this.largestMs;
   }
 
   record(ms: number): void {
@@ -27,8 +27,9 @@ export class LatencyHistogram {
     this.largestMs = Math.max(this.largestMs, ms);
   }
 
-  /** The latency that `share` (0 to 1) of all were at most, 2% too high at worst; 0 when nothing was recorded. */
+  /** The latency that `share` (0 to 1) of all were at most, 2% too high at worst; NaN when nothing was recorded. */
   percentileMs(share: number): number {
+    if (this.recorded === 0) return NaN;
     const rank = Math.max(1, Math.ceil(share * this.recorded));
     let seen = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {

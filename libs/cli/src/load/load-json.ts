@@ -34,6 +34,7 @@ function figuresOf(tally: LoadTally): Readonly<Record<string, unknown>> {
   };
 }
 
-function rounded(ms: number): number {
-  return Number(ms.toFixed(2));
+/** null where there is no latency to speak of. */
+function rounded(ms: number): number | null {
+  return Number.isNaN(ms) ? null : Number(ms.toFixed(2));
 }

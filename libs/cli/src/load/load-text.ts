@@ -112,6 +112,8 @@ function nameOf(worker: string): string {
   return worker === '' ? '(does not say)' : worker;
 }
 
+/** `-` where there is no latency to speak of. */
 function milliseconds(ms: number): string {
+  if (Number.isNaN(ms)) return '-';
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }

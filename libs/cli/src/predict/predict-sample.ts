@@ -36,7 +36,7 @@ export async function predictSample(
         drawPrediction(picture, answer, characters),
         `${model}@${version} says ${label} (${percent(probabilities[label] ?? 0)}): ${label === truth ? 'right' : 'wrong'}`,
         `Answered by worker ${servedBy} in ${tookMs.toFixed(1)} ms, connecting included` +
-          (reference.version === undefined ? ` (asked for ${referenceText(reference)})` : ''),
+          (reference.label !== undefined ? ` (asked for ${referenceText(reference)})` : ''),
       ].join('\n'),
   );
 }
