@@ -51,47 +51,47 @@ export async function startRouter(
   const token = ensureServiceToken(config.data);
   const lock = lockFolder(config.state, 'router');
   const road = requestRoad(config, token, logger);
-  const { catalog, fleet } = road;
-  const snapshotFile = new SnapshotFile(config.state, snapshotFileLog(logger));
-  const saved = snapshotFile.load();
-  if (saved !== undefined) {
-    catalog.replace(saved);
-    logger.info({ revision: Number(saved.revision) }, 'serving by the saved routes until the registry answers');
-  }
-
   const edges = openEdges(config, road, logger);
-  const { host } = config;
-  const grpcPort = await listening(config, 'grpcPort', (port) => edges.grpc.listen({ host, port }));
-  const restPort = await listening(config, 'restPort', (port) => edges.rest.listen({ host, port }));
-  const operationsPort = await listening(config, 'operationsPort', (port) =>
-    edges.operations.listen().catch((error: unknown) => {
-      throw listenFailure(error, { host, port });
-    }),
-  );
-  catalog.onChange((table) => snapshotFile.save(table));
-  const watch = followRoutes(config, token, road, logger, {
-    address: `${advertised}:${grpcPort}`,
-    operationsAddress: `${advertised}:${operationsPort}`,
+  const snapshotFile = useSavedRoutes(config, road.catalog, logger);
+  const close = async (): Promise<void> => {
+    road.fleet.close();
+    await snapshotFile.flushed();
+    await Promise.all([edges.grpc.close(), edges.rest.close(), edges.operations.close()]);
+    lock.release();
+  };
+  const ports = await listen(config, edges).catch(async (error: unknown) => {
+    await close();
+    throw error;
   });
-  logger.info({ grpcPort, restPort, operationsPort, registry: config.registry }, 'router serves');
-
+  const address = (port: number): string => `${advertised}:${port}`;
+  const facts = { grpc: address(ports.grpc), rest: address(ports.rest), operations: address(ports.operations) };
+  const watch = followRoutes(config, token, road, logger, {
+    address: facts.grpc,
+    operationsAddress: facts.operations,
+  });
+  logger.info({ ...facts, registry: config.registry }, 'router serves');
   return {
-    facts: {
-      grpc: `${advertised}:${grpcPort}`,
-      rest: `${advertised}:${restPort}`,
-      operations: `${advertised}:${operationsPort}`,
-    },
+    facts,
     stop: async (signal) => {
       edges.stopping();
       // The routes are followed until the last request is answered: it may have to be sent elsewhere.
       await Promise.all([edges.grpc.drain(signal), edges.rest.drain(signal)]);
       await watch.stop();
-      fleet.close();
-      await snapshotFile.flushed();
-      await Promise.all([edges.grpc.close(), edges.rest.close(), edges.operations.close()]);
-      lock.release();
+      await close();
     },
   };
+}
+
+/** Routes by what was saved last, until the registry says more, and saves each change. */
+function useSavedRoutes(config: RouterConfig, catalog: Catalog, logger: Logger): SnapshotFile {
+  const file = new SnapshotFile(config.state, snapshotFileLog(logger));
+  const saved = file.load();
+  if (saved !== undefined) {
+    catalog.replace(saved);
+    logger.info({ revision: Number(saved.revision) }, 'serving by the saved routes until the registry answers');
+  }
+  catalog.onChange((table) => file.save(table));
+  return file;
 }
 
 /** What a request meets between the edges and the workers. */
@@ -248,6 +248,23 @@ function followRoutes(
       stopped.abort();
       await ended;
     },
+  };
+}
+
+/** Opens the ports. Throws StartError that names the port and the setting. */
+async function listen(
+  config: RouterConfig,
+  { grpc, rest, operations }: Edges,
+): Promise<{ readonly grpc: number; readonly rest: number; readonly operations: number }> {
+  const { host } = config;
+  return {
+    grpc: await listening(config, 'grpcPort', (port) => grpc.listen({ host, port })),
+    rest: await listening(config, 'restPort', (port) => rest.listen({ host, port })),
+    operations: await listening(config, 'operationsPort', (port) =>
+      operations.listen().catch((error: unknown) => {
+        throw listenFailure(error, { host, port });
+      }),
+    ),
   };
 }
 
