@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ArtifactCache } from '@bms/artifacts';
 import { ensureServiceToken, type ServiceToken } from '@bms/auth';
-import { inference, workerService } from '@bms/contracts';
+import { inference, type workerService } from '@bms/contracts';
 import { GrpcChannel, GrpcServer } from '@bms/grpc';
 import { advertisedHost, lockFolder, StartError, type RunningService, type ServiceEnvironment } from '@bms/lifecycle';
 import { flagOf, variableOf } from '@bms/settings';
@@ -36,7 +36,7 @@ const SERVICE = inference.GRPCInferenceServiceDefinition.fullName;
 /** Puts a worker together and starts it. Throws StartError or SettingsError where it cannot. */
 export async function startWorker(
   config: WorkerConfig,
-  { requestStop }: Pick<ServiceEnvironment, 'requestStop'>,
+  environment: Pick<ServiceEnvironment, 'requestStop'>,
   logger: Logger = createLogger('inference-worker', config.logLevel),
 ): Promise<RunningService> {
   const advertised = advertisedHost(config);
@@ -44,6 +44,7 @@ export async function startWorker(
   const lock = lockFolder(config.state, 'inference-worker');
   const self = workerIdentity(config.state);
   const device = await usableDevice(config.device);
+  const requestStop = (reason: string): void => environment.requestStop(reason);
   const worker = buildWorker(config, { token, device, requestStop, logger });
   const edges = openEdges(config, self, worker, logger);
 
@@ -105,12 +106,11 @@ function buildWorker(
       folder: config.cache,
       limitBytes: config.cacheLimit,
       fetch: (sha256, offsetBytes, signal) => downloader.download(sha256, offsetBytes, signal),
-      now: clock.now,
+      now: () => clock.now(),
     }),
     makeExecutor: (spec) => OnnxExecutor.of(spec),
     journal,
     ledger,
-    permits,
     clock,
     device,
     intraOpThreads: config.intraOpThreads,

@@ -248,35 +248,41 @@ describe('PredictStack', () => {
     await expect(inFlight).resolves.toBeDefined();
     await expect(retired).resolves.toBeUndefined();
   });
-});
 
-describe('DevicePermits', () => {
-  it('hands a permit to a warm-up before the next turn, and takes it back', async () => {
-    const { servable, ask, permits } = setUp();
-    const model = servable('m');
-    void ask(model, 'running');
+  it('lets other versions run beside a run that takes longer than a second', async () => {
+    const { clock, servable, ask } = setUp();
+    const [long, short] = [servable('long'), servable('short')];
+    void ask(long, 'long');
     await settled();
-    let warm = (): void => undefined;
-    const { signal } = new AbortController();
-    const warming = permits.with(() => new Promise<void>((resolve) => (warm = resolve)), signal);
-    void ask(model, 'next');
-    model.executor.finishTurn();
+    void ask(short, 'short');
+    await clock.advance(999);
+    expect(running(short)).toEqual([]);
+    await clock.advance(1);
+    expect(running(short)).toEqual(['short']);
+    long.executor.finishTurn();
     await settled();
-    expect(running(model)).toEqual([]);
-    warm();
-    await warming;
+    void ask(long, 'next');
     await settled();
-    expect(running(model)).toEqual(['next']);
+    expect(running(long)).toEqual([]); // the permit that came back early came back once
+    short.executor.finishTurn();
+    await settled();
+    expect(running(long)).toEqual(['next']);
   });
 
-  it('lets a warm-up stop waiting', async () => {
-    const permits = new DevicePermits(1);
-    permits.tryTake();
-    const enough = new AbortController();
-    const waiting = permits.with(async () => 'ran', enough.signal);
-    enough.abort(new Error('enough'));
-    await expect(waiting).rejects.toThrow('enough');
-    permits.release();
-    expect(permits.free).toBe(1);
+  it('gives a version up whose run does not return for a minute and for which nobody waits any more', async () => {
+    const { clock, servable, ask, queue } = setUp();
+    const model = servable('m');
+    let stuck = false;
+    void model.servable.stuck.then(() => (stuck = true));
+    const hangs = ask(model, 'hangs', { deadlineMs: 90_000 });
+    await settled();
+    const waits = ask(model, 'waits', { deadlineMs: 200_000 });
+    await clock.advance(89_000);
+    expect(stuck).toBe(false); // its caller still waits
+    await clock.advance(10_000);
+    expect(stuck).toBe(true);
+    expect(await reasonOf(hangs)).toBe(Reason.WORKER_LOST);
+    expect(await reasonOf(waits)).toBe(Reason.REPLICA_GONE);
+    expect([queue.depth, queue.bytes]).toEqual([0, 0]);
   });
 });

@@ -4,6 +4,7 @@ import type { DevicePermits } from './servables/device-permits';
 import { ExecutorLostError, type RunOutcome } from './servables/executor';
 import type { PredictQueue } from './servables/predict-queue';
 import type { PredictAnswer, PredictCall, QueuedPrediction } from './servables/queued-prediction';
+import { RunWatch } from './servables/run-watch';
 import { replicaGone, type Servable } from './servables/servable';
 
 /**
@@ -15,13 +16,14 @@ import { replicaGone, type Servable } from './servables/servable';
  */
 export class PredictStack {
   private dispatching = false;
+  private readonly runs: RunWatch;
 
   constructor(
     private readonly queue: PredictQueue,
     private readonly permits: DevicePermits,
     private readonly clock: Clock,
   ) {
-    permits.onFree(() => this.dispatch());
+    this.runs = new RunWatch(clock);
   }
 
   /** Requests that wait or run. */
@@ -50,16 +52,19 @@ export class PredictStack {
   }
 
   private dispatch(): void {
-    while (this.permits.free > 0) {
+    for (let release = this.permits.tryTake(); release !== undefined; release = this.permits.tryTake()) {
       const turn = this.queue.takeTurn();
-      if (turn?.[0] === undefined) return;
-      this.permits.tryTake();
-      void this.run(turn[0].call.servable, turn);
+      if (turn?.[0] === undefined) {
+        release();
+        return;
+      }
+      void this.run(turn[0].call.servable, turn, release);
     }
   }
 
-  private async run(servable: Servable, turn: readonly QueuedPrediction[]): Promise<void> {
+  private async run(servable: Servable, turn: readonly QueuedPrediction[], release: () => void): Promise<void> {
     const startedMs = this.clock.monotonic();
+    const ended = this.watchOver(servable, turn, release);
     servable.busy = true;
     try {
       const outcomes = await servable.executor.run(turn.map(({ call }) => call.request));
@@ -74,10 +79,28 @@ export class PredictStack {
     } catch (error) {
       this.fail(servable, turn, error);
     } finally {
+      ended();
       turn.forEach((entry) => this.queue.finish(entry));
       servable.busy = false;
-      this.permits.release();
+      release();
+      this.dispatch();
     }
+  }
+
+  /** Keeps a run that takes long, or for ever, from stopping the others. Watches until the answer is called. */
+  private watchOver(servable: Servable, turn: readonly QueuedPrediction[], release: () => void): () => void {
+    return this.runs.watch({
+      onLong: () => {
+        release(); // the run goes on; short ones of other versions need not wait for it
+        this.dispatch();
+      },
+      isWaitedFor: () => turn.some((entry) => entry.wanted && entry.dueMs > this.clock.now()),
+      onStuck: () => {
+        servable.declareStuck();
+        this.fail(servable, turn, new ExecutorLostError('a run does not return', true));
+        turn.forEach((entry) => this.queue.finish(entry));
+      },
+    });
   }
 
   private fail(servable: Servable, turn: readonly QueuedPrediction[], error: unknown): void {

@@ -1,4 +1,4 @@
-import { models, workerService } from '@bms/contracts';
+import { models, type workerService } from '@bms/contracts';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, type Registry } from '@bms/telemetry';
 import type { PredictionObserved } from './infer.handler';
 

@@ -216,6 +216,18 @@ describe('Reconciler', () => {
     expect(present()).toEqual(['a@1 READY', 'b@1 READY']);
   });
 
+  it('gives up a replica whose run does not return, and asks for a new process', async () => {
+    const { reconciler, desire, present, load, restarts, servables } = setUp();
+    await desire(a, b);
+    load(0).succeed();
+    await settled();
+    servables.find(wanted('a', 1).id)?.declareStuck();
+    await settled();
+    expect(present()).toEqual(['a@1 FAILED: it broke: a run of it does not return', 'b@1 LOADING']);
+    expect([servables.size, reconciler.stuck]).toEqual([0, true]);
+    expect(restarts).toEqual(['a run of default/a@1 does not return']);
+  });
+
   it('holds a version back that two processes died of, until it is desired anew', async () => {
     const { desire, present, loads } = setUpAfterDeaths(2);
     await desire(a, b);

@@ -155,6 +155,7 @@ export class Reconciler {
         if (!signal.aborted) this.setPhase(replica, { kind: 'warming' });
       });
     } catch (error) {
+      if (error instanceof StuckError) this.stuckThreads = true;
       if (signal.aborted) this.remove(replica);
       else this.failed(replica, error, failures + 1);
       return;
@@ -166,7 +167,8 @@ export class Reconciler {
       return;
     }
     servables.add(servable);
-    void servable.executor.lost.then((why) => this.broke(replica, servable, why));
+    void servable.executor.lost.then((why) => this.broke(replica, servable, new Error(`it broke: ${why}`)));
+    void servable.stuck.then(() => this.isStuck(replica, servable));
     this.setPhase(replica, { kind: 'ready', memoryBytes, unwarmed });
   }
 
@@ -174,18 +176,25 @@ export class Reconciler {
     const { clock, ledger, requestRestart } = this.parts;
     // What did not return once would take another thread each time.
     const retryAtMs = error instanceof StuckError ? undefined : clock.now() + retryDelayMs(failures);
-    if (error instanceof StuckError) this.stuckThreads = true;
     this.setPhase(replica, { kind: 'failed', reason: reasonOf(error), failures, retryAtMs });
     const held = [...this.replicas.values()].reduce((sum, { phase }) => sum + heldBytes(phase), 0);
     if (error instanceof DoesNotFitError && ledger.isFragmented(held)) requestRestart('memory is fragmented');
   }
 
-  /** A replica that was ready is lost: its thread ended. */
-  private broke(replica: Replica, servable: Servable, why: string): void {
+  /** A replica that was ready is lost. */
+  private broke(replica: Replica, servable: Servable, why: Error): void {
     if (replica.phase.kind !== 'ready') return;
     this.parts.servables.remove(servable);
     void servable.retire();
-    this.failed(replica, new Error(`it broke: ${why}`), 1);
+    this.failed(replica, why, 1);
+  }
+
+  /** Its thread cannot be ended, so that only a new process can hold the version again. */
+  private isStuck(replica: Replica, servable: Servable): void {
+    this.stuckThreads = true;
+    this.broke(replica, servable, new StuckError('it broke: a run of it does not return'));
+    void servable.executor.close(); // frees the thread, should the run return after all
+    this.parts.requestRestart(`a run of ${servable.id} does not return`);
   }
 
   private drop(id: VersionId): void {

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualClock, settled } from '../manual-clock.testkit';
-import { DevicePermits } from '../servables/device-permits';
 import { FakeExecutor } from '../servables/fake-executor.testkit';
 import { LoadJournal } from './load-journal';
 import { MemoryLedger } from './memory-ledger';
@@ -43,7 +42,6 @@ function setUp() {
     },
     journal,
     ledger,
-    permits: new DevicePermits(1),
     clock: new ManualClock(),
     device: { provider: 'cpu', index: undefined },
     intraOpThreads: 3,

@@ -2,7 +2,6 @@ import type { ArtifactCache, MaterializedArtifact } from '@bms/artifacts';
 import type { models } from '@bms/contracts';
 import type { Clock } from '../clock';
 import type { Device } from '../servables/device';
-import type { DevicePermits } from '../servables/device-permits';
 import {
   GRAPH_OPTIMIZATIONS,
   type Executor,
@@ -13,7 +12,7 @@ import {
 import { Servable } from '../servables/servable';
 import type { LoadJournal } from './load-journal';
 import type { MemoryLedger } from './memory-ledger';
-import { madeUpInputs, warmUp } from './warm-up';
+import { madeUpInputs, StuckError, warmUp } from './warm-up';
 import { readWarmUpFile } from './warm-up-file';
 import type { WantedVersion } from './wanted-version';
 
@@ -36,7 +35,6 @@ export interface VersionLoaderParts {
   readonly makeExecutor: ExecutorFactory;
   readonly journal: LoadJournal;
   readonly ledger: MemoryLedger;
-  readonly permits: DevicePermits;
   readonly clock: Clock;
   readonly device: Device;
   /** Threads inside one run where the version's config does not say. */
@@ -97,7 +95,7 @@ export class VersionLoader {
       return { servable: new Servable(wanted.ref, wanted.signature, executor), memoryBytes, unwarmed };
     } catch (error) {
       growth.end();
-      await executor.close();
+      if (!(await executor.close())) throw new StuckError('a run of its warm-up does not return');
       throw error;
     }
   }
@@ -116,7 +114,7 @@ export class VersionLoader {
     } catch (error) {
       return (error as Error).message;
     }
-    return warmUp(executor, examples, this.parts.permits, this.parts.clock, signal);
+    return warmUp(executor, examples, this.parts.clock, signal);
   }
 
   private checkFits({ artifact }: WantedVersion): void {

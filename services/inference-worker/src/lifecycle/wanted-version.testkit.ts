@@ -1,4 +1,4 @@
-import { models, workerService } from '@bms/contracts';
+import { type models, workerService } from '@bms/contracts';
 import { wantedVersion, type WantedVersion } from './wanted-version';
 
 /** A desired set's entry for `default/<model>@<version>`. */

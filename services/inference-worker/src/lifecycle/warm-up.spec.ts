@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { models } from '@bms/contracts';
 import { typedArrayOf } from '@bms/tensor';
 import { ManualClock, settled } from '../manual-clock.testkit';
-import { DevicePermits } from '../servables/device-permits';
 import { FakeExecutor } from '../servables/fake-executor.testkit';
 import { madeUpInputs, StuckError, warmUp } from './warm-up';
 import { readWarmUpFile } from './warm-up-file';
@@ -41,40 +40,45 @@ describe('warmUp', () => {
   const example = { inputs: [], outputs: ['y'] };
   const { signal } = new AbortController();
 
-  it('runs until it is warm, each time under a permit', async () => {
+  it('runs for half a second', async () => {
     const executor = new FakeExecutor();
-    const permits = new DevicePermits(1);
     const clock = new ManualClock();
-    permits.tryTake();
-    const warming = warmUp(executor, [example], permits, clock, signal);
-    await settled();
-    expect(executor.turns).toHaveLength(0);
-    permits.release();
+    const warming = warmUp(executor, [example], clock, signal);
     for (let run = 0; run < 5; run++) {
-      await settled();
       await clock.advance(100);
       executor.finishTurn();
+      await settled();
     }
     await expect(warming).resolves.toBeUndefined();
-    expect(permits.free).toBe(1);
+  });
+
+  it('runs what is fast a few times only, and each example once', async () => {
+    const executor = new FakeExecutor();
+    let runs = 0;
+    executor.answer = ({ inputs }) => {
+      runs++;
+      return { kind: 'answered', outputs: inputs, computeUs: 1 };
+    };
+    await warmUp(executor, [example], new ManualClock(), signal);
+    await warmUp(executor, Array<typeof example>(50).fill(example), new ManualClock(), signal);
+    expect(runs).toBe(32 + 50);
   });
 
   it('answers why the model refused', async () => {
     const executor = new FakeExecutor();
     executor.answer = () => ({ kind: 'failed', message: 'indices out of bounds', computeUs: 1 });
-    const refused = warmUp(executor, [example], new DevicePermits(1), new ManualClock(), signal);
+    const refused = warmUp(executor, [example], new ManualClock(), signal);
     await expect(refused).resolves.toBe('indices out of bounds');
   });
 
-  it('gives up on a run that does not return, and on its permit', async () => {
-    const permits = new DevicePermits(1);
+  it('gives up on a run that does not return', async () => {
     const clock = new ManualClock();
-    const warming = warmUp(new FakeExecutor(), [example], permits, clock, signal);
+    const warming = warmUp(new FakeExecutor(), [example], clock, signal);
     warming.catch(() => undefined);
-    await settled();
-    await clock.advance(60_000);
+    await clock.advance(59_999);
+    expect(clock.sleepers).toBe(1);
+    await clock.advance(1);
     await expect(warming).rejects.toBeInstanceOf(StuckError);
-    expect(permits.free).toBe(1);
   });
 });
 

@@ -1,7 +1,6 @@
 import type { models } from '@bms/contracts';
 import { byteSize, datatypeOf, elementCount, type Tensor } from '@bms/tensor';
 import type { Clock } from '../clock';
-import type { DevicePermits } from '../servables/device-permits';
 import type { Executor, RunRequest } from '../servables/executor';
 
 /** Warm-up ends after this many runs or this long, whichever is first; every example runs once. */
@@ -33,12 +32,12 @@ export function madeUpInputs(signature: models.Signature): readonly Tensor[] {
 
 /**
  * Runs the examples over and over for a while, so that the first caller does not pay for what a first run sets up.
+ * They take no permit of the device, as loading takes none: a run that takes long would hold up all that is served.
  * Answers why the model refused, if it did. Throws {@link StuckError}, and ExecutorLostError.
  */
 export async function warmUp(
   executor: Executor,
   examples: readonly RunRequest[],
-  permits: DevicePermits,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<string | undefined> {
@@ -47,7 +46,7 @@ export async function warmUp(
     if (run >= examples.length && clock.monotonic() - startedMs >= ENOUGH_MS) return undefined;
     const example = examples[run % examples.length];
     if (example === undefined) return undefined;
-    const [outcome] = await permits.with(() => orStuck(executor.run([example]), clock, signal), signal);
+    const [outcome] = await orStuck(executor.run([example]), clock, signal);
     if (outcome !== undefined && outcome.kind !== 'answered') return outcome.message;
   }
   return undefined;

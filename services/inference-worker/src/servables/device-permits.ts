@@ -4,8 +4,6 @@
  */
 export class DevicePermits {
   private taken = 0;
-  private readonly waiting: (() => void)[] = [];
-  private whenFree: () => void = () => undefined;
 
   constructor(readonly count: number) {}
 
@@ -13,53 +11,15 @@ export class DevicePermits {
     return this.count - this.taken;
   }
 
-  /** Calls `listener` after a permit has come back that nobody waits for. One listener: the dispatcher of turns. */
-  onFree(listener: () => void): void {
-    this.whenFree = listener;
-  }
-
-  /** Takes a permit if one is free; give it back with {@link release}. */
-  tryTake(): boolean {
-    if (this.free <= 0) return false;
+  /** Takes a permit; the answer gives it back, and may be called twice. undefined: none is free. */
+  tryTake(): (() => void) | undefined {
+    if (this.free <= 0) return undefined;
     this.taken++;
-    return true;
-  }
-
-  release(): void {
-    const next = this.waiting.shift();
-    if (next !== undefined) {
-      next(); // the permit changes hands
-      return;
-    }
-    this.taken--;
-    this.whenFree();
-  }
-
-  /** Runs `work` under a permit, waiting for one first, ahead of the dispatcher. */
-  async with<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    if (!this.tryTake()) await this.take(signal);
-    try {
-      return await work();
-    } finally {
-      this.release();
-    }
-  }
-
-  private async take(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    await new Promise<void>((resolve, reject) => {
-      const granted = (): void => {
-        signal.removeEventListener('abort', givenUp);
-        resolve();
-      };
-      const givenUp = (): void => {
-        const at = this.waiting.indexOf(granted);
-        if (at >= 0) this.waiting.splice(at, 1);
-        reject(signal.reason as Error);
-      };
-      signal.addEventListener('abort', givenUp, { once: true });
-      this.waiting.push(granted);
-    });
+    let held = true;
+    return () => {
+      if (held) this.taken--;
+      held = false;
+    };
   }
 }
 

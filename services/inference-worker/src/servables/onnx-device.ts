@@ -44,7 +44,7 @@ export async function checkDevice(device: Device, signal: AbortSignal): Promise<
 
 /** What the device calls itself, for people. */
 export function deviceName(device: Device): string {
-  if (isCpu(device)) return `${cpus()[0]?.model.trim() ?? 'CPU'} (${availableParallelism()} cores)`;
+  if (isCpu(device)) return `${cpus()[0]?.model.trim() ?? 'CPU'}, ${availableParallelism()} cores`;
   return `${describeDevice(device)} by ONNX Runtime (its own memory is not measured)`;
 }
 

@@ -39,7 +39,7 @@ export function packTurn(requests: readonly RunRequest[]): PackedTurn {
   requests.forEach((request, at) =>
     request.inputs.forEach((tensor, index) => writeRaw(tensor, target, runs[at]?.inputs[index]?.byteOffset ?? 0)),
   );
-  return { buffer: target.buffer as ArrayBuffer, runs };
+  return { buffer: target.buffer, runs };
 }
 
 /** What came back from the thread, as tensors over the memory that the runtime filled. */

@@ -16,6 +16,9 @@ export class Servable {
   private meanRunMs: number | undefined;
   /** Whether a turn of it runs now. Its executor takes one at a time, so that later requests can still overtake. */
   busy = false;
+  /** Resolves when a run of it is taken to never return. */
+  readonly stuck: Promise<void>;
+  private sayStuck: () => void = () => undefined;
 
   constructor(
     readonly ref: models.VersionRef,
@@ -23,6 +26,12 @@ export class Servable {
     readonly executor: Executor,
   ) {
     this.id = versionId(ref.tenant, ref.model, ref.version);
+    this.stuck = new Promise((resolve) => (this.sayStuck = resolve));
+  }
+
+  /** A run of it does not return, and nobody waits for it any more. */
+  declareStuck(): void {
+    this.sayStuck();
   }
 
   /** Requests that use it now. */
