@@ -43,6 +43,7 @@ describe('Picker', () => {
     ['the lower latency', replica('a', 1, 10), replica('b', 1, 20)],
     ['the lower product: slow and idle', replica('a', 0, 30), replica('b', 4, 10)],
     ['the lower product: fast and busy', replica('a', 2, 10), replica('b', 0, 40)],
+    ['fewer calls where latencies are much alike', replica('a', 0, 19), replica('b', 1, 10)],
     ['fewer calls where a latency is not known yet', replica('a', 0, 500), replica('b', 1, 'unknown')],
   ])('picks of two the one with %s', (_name, better, worse) => {
     expect(picks([better, worse])).toEqual({ a: 144 });
@@ -51,6 +52,11 @@ describe('Picker', () => {
 
   it('spreads evenly over equals', () => {
     expect(picks(['a', 'b', 'c', 'd'].map((name) => replica(name)))).toEqual({ a: 36, b: 36, c: 36, d: 36 });
+  });
+
+  it('spreads evenly over those whose latencies are much alike', () => {
+    const replicas = [9, 10, 13, 17].map((latencyMs) => replica(`${latencyMs} ms`, 0, latencyMs));
+    expect(Object.values(picks(replicas))).toEqual([36, 36, 36, 36]);
   });
 
   it('never picks the worst of three, and prefers the best', () => {

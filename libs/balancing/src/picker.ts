@@ -4,6 +4,8 @@ import type { WorkerLoad } from './worker-load';
 
 /** More than this share of the replicas is out: the verdicts are doubted, and every connected replica counts. */
 const PANIC_SHARE = 0.5;
+/** Average latencies that differ by less than this factor are taken as the same. */
+const ALIKE_FACTOR = 2;
 
 /** What a replica is picked by. */
 export interface Replica {
@@ -37,7 +39,7 @@ export interface PickQuery<R> {
 
 /**
  * Picks among the replicas of one version: the less loaded of two that are drawn at random, where the load is
- * (calls in flight + queue reported) × average latency. It is a snapshot of who counts: made anew when a replica comes,
+ * (calls in flight + queue reported) × average latency, as far as latencies differ. It is a snapshot of who counts: made anew when a replica comes,
  * goes or gets another verdict, and when {@link validUntilMs} has passed. See Mitzenmacher, "The Power of Two Choices in
  * Randomized Load Balancing" (2001).
  */
@@ -98,12 +100,21 @@ export class Picker<R extends Replica> {
   }
 }
 
-/** By load alone until both latencies are known, so that a new replica gets its share and no more. */
+/**
+ * Latencies count only where they differ by more than noise: while few calls are in flight, the least difference would otherwise
+ * send every one of them to the same replica. A replica whose latency is not known yet gets its share and no more.
+ */
 function isCheaper(one: Replica, other: Replica, nowMs: number): boolean {
   const oneLoad = one.load.read(nowMs) + 1;
   const otherLoad = other.load.read(nowMs) + 1;
   const oneLatency = one.latencyMs.read(nowMs);
   const otherLatency = other.latencyMs.read(nowMs);
-  if (oneLatency === undefined || otherLatency === undefined) return oneLoad < otherLoad;
+  if (oneLatency === undefined || otherLatency === undefined || areAlike(oneLatency, otherLatency)) {
+    return oneLoad < otherLoad;
+  }
   return oneLoad * oneLatency < otherLoad * otherLatency;
+}
+
+function areAlike(one: number, other: number): boolean {
+  return one < other * ALIKE_FACTOR && other < one * ALIKE_FACTOR;
 }
