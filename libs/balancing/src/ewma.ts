@@ -1,7 +1,7 @@
 /** A sample's weight falls to 1/e after this long. */
 const AVERAGE_MS = 1_000;
 /** After a silence of this long, what is known counts for 1/e: who was slow once is tried again. */
-const FORGET_MS = 10_000;
+const FORGET_MS = 5_000;
 
 /**
  * A moving average over time instead of over samples, so that it follows a change as fast at ten calls a second as at
@@ -22,9 +22,13 @@ export class Ewma {
     this.observedAtMs = nowMs;
   }
 
-  /** Takes a lower bound, such as the time that a call had waited when it was given up: it can raise the average only. */
+  /**
+   * Takes a lower bound, such as the time that a call had waited when it was given up: it can raise an average, but not make
+   * one, since it may be far too low.
+   */
   observeAtLeast(bound: number, nowMs: number): void {
-    if (bound > (this.read(nowMs) ?? 0)) this.observe(bound, nowMs);
+    const average = this.read(nowMs);
+    if (average !== undefined && bound > average) this.observe(bound, nowMs);
   }
 
   /** The average; undefined before the first sample. */

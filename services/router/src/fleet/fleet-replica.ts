@@ -7,6 +7,12 @@ import type { Clock } from '../clock';
 const { GRPCInferenceServiceDefinition: SERVICE } = inference;
 const MODEL_INFER_PATH = pathOf(SERVICE, SERVICE.methods.modelInfer);
 
+/**
+ * The first answers of a replica take long, since code is compiled and caches are filled by them, and say little about the next.
+ * Counted, they would keep calls away from a worker that has just come back, and so from becoming fast.
+ */
+const WARM_UP_ANSWERS = 10;
+
 /** The link that a replica is called over. */
 export interface ReplicaLink {
   readonly worker: WorkerEntry;
@@ -37,6 +43,7 @@ export interface ReplicaAnswer {
 export class FleetReplica implements Replica {
   readonly latencyMs = new Ewma();
   readonly load: WorkerLoad;
+  private answers = 0;
 
   constructor(
     private readonly link: ReplicaLink,
@@ -96,7 +103,9 @@ export class FleetReplica implements Replica {
     const nowMs = this.link.clock.monotonicMs();
     const depth = trailers.get(CallMetadata.queueDepth);
     if (depth !== undefined && /^[0-9]{1,9}$/.test(depth)) this.load.report(Number(depth), nowMs);
-    if (failure === undefined) this.latencyMs.observe(nowMs - startedAtMs, nowMs);
+    if (failure === undefined) {
+      if (this.answers++ >= WARM_UP_ANSWERS) this.latencyMs.observe(nowMs - startedAtMs, nowMs);
+    }
     // A call that was given up says that the replica is at least that slow.
     else if (BmsError.is(failure, Reason.DEADLINE_EXCEEDED, Reason.CANCELLED)) {
       this.latencyMs.observeAtLeast(nowMs - startedAtMs, nowMs);

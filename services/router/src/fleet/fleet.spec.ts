@@ -181,6 +181,23 @@ describe('Fleet', () => {
     }
   });
 
+  it('does not hold the slowness of its first answers against a replica', async () => {
+    const table = tableOf(1, ['w1'], [workerRoute('w1')]);
+    fleet.follow(table);
+    dialer.to('w1:1').become('ready');
+    const takes = (ms: number) => async () => {
+      await clock.advance(ms);
+      return Buffer.from('');
+    };
+    const replica = pickOne(versionIn(table));
+    dialer.to('w1:1').answer = takes(500);
+    for (let call = 0; call < 10; call++) await replica.infer(callOf());
+    expect(replica.latencyMs.read(clock.monotonicMs())).toBeUndefined();
+    dialer.to('w1:1').answer = takes(5);
+    await replica.infer(callOf());
+    expect(replica.latencyMs.read(clock.monotonicMs())).toBe(5);
+  });
+
   it('ejects a replica that fails three times in a row, and tries it again after a second', async () => {
     const table = tableOf(1, ['w1', 'w2'], [workerRoute('w1'), workerRoute('w2')]);
     fleet.follow(table);
