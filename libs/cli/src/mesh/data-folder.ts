@@ -1,10 +1,11 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { FolderTakenError, lockFolder, StartError } from '@bms/lifecycle';
 
 /** Takes the mesh's data folder for this supervisor; throws a StartError that says what to change. */
 export function takeDataFolder(folder: string): { release(): void } {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(resolve(folder));
     accessSync(folder, constants.W_OK | constants.X_OK);
     return lockFolder(folder, 'bms up');
   } catch (error) {
@@ -20,4 +21,11 @@ export function takeDataFolder(folder: string): { release(): void } {
       cause: error,
     });
   }
+}
+
+/** As `mkdir -p`. Node's own recursive form never returns where a file system answers ENOENT to a mkdir, as /proc does. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  if (!existsSync(dirname(folder))) makeFolder(dirname(folder));
+  mkdirSync(folder);
 }
