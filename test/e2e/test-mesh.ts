@@ -153,11 +153,19 @@ export class TestMesh {
   }
 }
 
+/** A command that takes longer hangs: it is killed, so that its test fails and the run ends. */
+const COMMAND_BOUND_MS = 120_000;
+
 /** Runs the command line once. */
 export async function runBms(
   args: readonly string[],
 ): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
-  const child = spawn(process.execPath, [BMS, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: ROOT });
+  const child = spawn(process.execPath, [BMS, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: ROOT,
+    timeout: COMMAND_BOUND_MS,
+    killSignal: 'SIGKILL',
+  });
   const read = async (stream: Readable): Promise<string> => {
     const parts: string[] = [];
     for await (const part of stream.setEncoding('utf8')) parts.push(part as string);
