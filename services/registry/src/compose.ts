@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { FolderBlobStore, type BlobStore } from '@bms/artifacts';
 import { ensureServiceToken, guardRoutes, type ServiceToken } from '@bms/auth';
 import { blobService, meshService, modelService, routeService, workerService } from '@bms/contracts';
@@ -108,6 +109,7 @@ async function openControlPlane(
 ): Promise<ControlPlane> {
   const stopped = new AbortController();
   const shutdown = new AbortController();
+  setMaxListeners(0, shutdown.signal, stopped.signal); // every stream and every wait listens
   const keys = new KeyLayout();
   const leadership = SOLE_REGISTRY;
   const { leaseTtlMs, replicas: defaultReplicas } = config;
@@ -234,12 +236,18 @@ async function serve(
     },
   });
 
-  const grpcPort = await listening(config, 'grpcPort', (port) => grpc.listen({ host, port }));
-  const operationsPort = await listening(config, 'operationsPort', (port) =>
-    operations.listen().catch((error: unknown) => {
-      throw listenFailure(error, { host, port });
-    }),
-  );
+  const listen = async (): Promise<readonly [grpcPort: number, operationsPort: number]> => [
+    await listening(config, 'grpcPort', (port) => grpc.listen({ host, port })),
+    await listening(config, 'operationsPort', (port) =>
+      operations.listen().catch((error: unknown) => {
+        throw listenFailure(error, { host, port });
+      }),
+    ),
+  ];
+  const [grpcPort, operationsPort] = await listen().catch(async (error: unknown) => {
+    await grpc.close();
+    throw error;
+  });
   for (const name of ['', ...names]) health.setServing(true, name);
   logger.info({ grpcPort, operationsPort }, 'registry serves');
 

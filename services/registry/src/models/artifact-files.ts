@@ -31,7 +31,6 @@ function checkPath(path: string, field: string): void {
   const steps = path.split('/');
   const isFine =
     path.length <= PATH_MAX_CHARACTERS &&
-    // eslint-disable-next-line no-control-regex -- control characters are what it looks for
     !/[\0-\x1f\\:]/.test(path) &&
     steps.every((step) => step !== '' && step !== '.' && step !== '..');
   if (isFine) return;

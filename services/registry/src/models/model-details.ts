@@ -1,4 +1,4 @@
-import { modelService, models as proto, type TenantId } from '@bms/contracts';
+import { type modelService, models as proto, type TenantId } from '@bms/contracts';
 import { placementNote } from '../placement/placement-note';
 import type { PlacementView } from '../placement/placement-view';
 import type { VersionRecord } from '../records/values';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { BmsError, Reason } from '@bms/contracts';
 import { OutcomeUnknownError, type Compare, type MetaStore, type Revision, type Write } from '@bms/metastore';
-import type { Clock } from '../clock';
+import { pause, type Clock } from '../clock';
 import type { KeyLayout } from '../records/keys';
 import {
   modelFormat,
@@ -179,13 +179,9 @@ export class ModelStore {
     return { compares: [{ key, modRevision }], writes: puts };
   }
 
-  private pause(attempt: number, signal: AbortSignal): Promise<void> {
+  private async pause(attempt: number, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.options;
-    const delayMs = random() * Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt);
-    return new Promise((resolve) => {
-      const cancel = clock.after(delayMs, resolve);
-      signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
-    });
+    await pause(clock, random() * Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt), signal);
   }
 }
 

@@ -68,15 +68,16 @@ function shrink(view: PlacementView, id: VersionId, assessment: Assessment): Pla
 
 /** A step on the way out: first out of the routes, then, once the routers know, out of the desired set. */
 function leave(view: PlacementView, id: VersionId, replicas: readonly Replica[], short = false): PlacementAction {
+  const desired = replicas.filter((replica) => replica.desired !== 'none');
+  const serving = desired.find((replica) => replica.desired === 'serving' && replica.worker !== undefined);
+  if (serving !== undefined) return { kind: 'retire', version: id, worker: serving.workerId };
   let recheckAtMs: number | undefined;
-  for (const { workerId, worker, desired } of replicas) {
-    if (desired === 'none') continue;
-    if (worker === undefined) return { kind: 'drop', version: id, worker: workerId };
-    if (desired === 'serving') return { kind: 'retire', version: id, worker: workerId };
+  for (const { workerId, worker } of desired) {
     const entry = view.snapshot.workers.get(workerId);
     const dueAtMs = (entry?.desiredVersions.get(id)?.retiredAtMs ?? 0) + RETIRE_BOUND_MS;
     const acknowledged = view.acknowledgedRevision >= (entry?.desired?.modRevision ?? 0n);
-    if (acknowledged || view.nowMs >= dueAtMs) return { kind: 'drop', version: id, worker: workerId };
+    const unroutable = worker === undefined || acknowledged || view.nowMs >= dueAtMs;
+    if (unroutable) return { kind: 'drop', version: id, worker: workerId };
     recheckAtMs = Math.min(recheckAtMs ?? dueAtMs, dueAtMs);
   }
   return { kind: 'none', short, ...(recheckAtMs === undefined ? {} : { recheckAtMs }) };

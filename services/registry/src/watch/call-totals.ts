@@ -21,7 +21,8 @@ export function totalsByVersion(totals: routeService.RouterTotals): TotalsByVers
 }
 
 export function addTotals(one: TotalsByVersion, other: TotalsByVersion): TotalsByVersion {
-  const sum = new Map([...one].map(([id, workers]) => [id, new Map(workers)]));
+  const sum = new Map<VersionId, Map<string, proto.CallTotals>>();
+  for (const [id, workers] of one) sum.set(id, new Map(workers));
   for (const [id, workers] of other) {
     const mine = sum.get(id) ?? new Map<string, proto.CallTotals>();
     for (const [worker, calls] of workers) mine.set(worker, addCalls(mine.get(worker) ?? NO_CALLS, calls));

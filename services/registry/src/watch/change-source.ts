@@ -60,7 +60,7 @@ export function waitUntil<T>(
         if (found === undefined) return false;
         finish(() => resolve(found));
       } catch (error) {
-        finish(() => reject(error as Error));
+        finish(() => reject(error));
       }
       return true;
     };

@@ -1,5 +1,5 @@
 import { CompactedError, type Entry, type MetaStore, type Revision, type WatchEvent } from '@bms/metastore';
-import type { Clock } from '../clock';
+import { pause, type Clock } from '../clock';
 import type { KeyLayout } from '../records/keys';
 import { CorruptValueError, NewerStoreError } from '../records/value-format';
 import { meshFormat, type MeshRecord } from '../records/values';
@@ -87,7 +87,7 @@ export class StoreMirror implements Changing {
         if (error instanceof NewerStoreError || error instanceof CorruptValueError) return onFailed(error);
         intact = false;
         onTrouble(error);
-        if (!(error instanceof CompactedError)) await this.pause(signal);
+        if (!(error instanceof CompactedError)) await pause(this.options.clock, RETRY_MS, signal);
       }
     }
   }
@@ -115,13 +115,6 @@ export class StoreMirror implements Changing {
         throw new CorruptValueError(`the store is of another mesh (${found.id}) than at the start (${mesh.id})`);
       }
     }
-  }
-
-  private pause(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.options.clock.after(RETRY_MS, resolve);
-      signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
-    });
   }
 }
 

@@ -6,7 +6,7 @@ import {
   parseModelName,
   parseTenantId,
   parseVersionNumber,
-  workerService,
+  type workerService,
   type models as proto,
 } from '@bms/contracts';
 import {

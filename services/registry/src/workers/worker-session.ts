@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { BmsError, Reason, workerService, type WorkerId } from '@bms/contracts';
+import { BmsError, Reason, type workerService, type WorkerId } from '@bms/contracts';
 import type { Clock } from '../clock';
 import type { ReportedRecord, WorkerRecord } from '../records/values';
 import type { Incoming } from '../streams/incoming';
