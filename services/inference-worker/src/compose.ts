@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ArtifactCache } from '@bms/artifacts';
 import { ensureServiceToken, type ServiceToken } from '@bms/auth';
 import { inference, type workerService } from '@bms/contracts';
@@ -121,6 +121,7 @@ function buildWorker(
     journal,
     ledger,
     clock,
+    localFolders: [resolve(config.cache), resolve(config.state), config.cache, config.state],
     requestRestart: (reason) => {
       logger.warn({ reason }, 'asking to be started afresh');
       requestStop(reason);

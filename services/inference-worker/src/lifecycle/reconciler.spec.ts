@@ -51,6 +51,7 @@ function setUp() {
       0.5,
     ),
     clock,
+    localFolders: ['/home/me/cache'],
     requestRestart: (reason) => restarts.push(reason),
     say: () => undefined,
   });
@@ -160,10 +161,10 @@ describe('Reconciler', () => {
   it('tells at once why a load failed, goes on with the others, and tries again after 5 s, 10 s, …', async () => {
     const { clock, desire, present, load, loads } = setUp();
     await desire(a, b, c);
-    load(0).fail(new Error('Protobuf parsing failed.'));
+    load(0).fail(new Error("ENOSPC, open '/home/me/cache/model'"));
     load(1).succeed();
     await settled();
-    expect(present()).toEqual(['a@1 FAILED: Protobuf parsing failed.', 'b@1 READY', 'c@1 LOADING']);
+    expect(present()).toEqual(["a@1 FAILED: ENOSPC, open '…/model'", 'b@1 READY', 'c@1 LOADING']);
     await clock.advance(4_999);
     expect(loads).toHaveLength(3);
     await clock.advance(1);

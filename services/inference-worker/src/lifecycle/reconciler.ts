@@ -22,6 +22,8 @@ export interface ReconcilerParts {
   readonly clock: Clock;
   /** Asks for a new process, which alone can use memory that this one cannot give back. */
   readonly requestRestart: (reason: string) => void;
+  /** Folders of this machine, such as the cache: reasons, which travel through the mesh, do not name them. */
+  readonly localFolders: readonly string[];
   /** A line for the operator. */
   readonly say: (event: ReconcilerEvent) => void;
 }
@@ -176,7 +178,7 @@ export class Reconciler {
     const { clock, ledger, requestRestart } = this.parts;
     // What did not return once would take another thread each time.
     const retryAtMs = error instanceof StuckError ? undefined : clock.now() + retryDelayMs(failures);
-    this.setPhase(replica, { kind: 'failed', reason: reasonOf(error), failures, retryAtMs });
+    this.setPhase(replica, { kind: 'failed', reason: this.reasonOf(error), failures, retryAtMs });
     const held = [...this.replicas.values()].reduce((sum, { phase }) => sum + heldBytes(phase), 0);
     if (error instanceof DoesNotFitError && ledger.isFragmented(held)) requestRestart('memory is fragmented');
   }
@@ -245,6 +247,11 @@ export class Reconciler {
     this.changed();
   }
 
+  private reasonOf(error: unknown): string {
+    const message = error instanceof Error ? error.message : String(error);
+    return this.parts.localFolders.reduce((text, folder) => text.replaceAll(folder, '…'), message);
+  }
+
   /** Reports and goes on; not from within a step, which would start another one inside it. */
   private changed(): void {
     queueMicrotask(() => {
@@ -265,8 +272,4 @@ export class Reconciler {
     this.work.add(work);
     void work.finally(() => this.work.delete(work));
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
