@@ -7,12 +7,13 @@ import {
   parseTenantId,
   type TenantId,
 } from '@bms/contracts';
-import { implement, mergeRoutes, pathOf, type Bytes, type Routes, type ServerCall } from '@bms/transport';
+import { implement, mergeRoutes, type Bytes, type Routes, type ServerCall } from '@bms/transport';
 import { answerFacts } from './answer-facts';
 import type { Catalog } from './catalog/catalog';
 import { findModel, findVersion, requirePublished, selectorOf } from './catalog/resolve-version';
 import type { VersionEntry } from './catalog/route-table';
 import type { Clock } from './clock';
+import { MODEL_INFER_PATH } from './fleet/fleet-replica';
 import { newProgress, type CallProgress, type InferCall, type InferResult } from './infer-call';
 import { readInferRequestHead } from './infer-request-head';
 import type { Infer } from './infer.stack';
@@ -35,8 +36,9 @@ export interface InferHandlerOptions {
 }
 
 const { GRPCInferenceServiceDefinition: SERVICE } = inference;
-const { modelInfer: MODEL_INFER, ...OTHER_METHODS } = SERVICE.methods;
-export const MODEL_INFER_PATH = pathOf(SERVICE, MODEL_INFER);
+const { serverLive, serverReady, modelReady, serverMetadata, modelMetadata: metadata } = SERVICE.methods;
+/** All but ModelInfer. */
+const TYPED_METHODS = { serverLive, serverReady, modelReady, serverMetadata, modelMetadata: metadata };
 /** What KServe and Triton call an ONNX model that ONNX Runtime runs. */
 const PLATFORM = 'onnxruntime_onnx';
 /** Extensions of the Open Inference Protocol that are offered; of Triton's, none is. */
@@ -46,7 +48,7 @@ const EXTENSIONS: readonly string[] = [];
 export function inferRoutes(options: InferHandlerOptions): Routes {
   const { catalog, isReady } = options;
   const typed = implement(
-    { fullName: SERVICE.fullName, methods: OTHER_METHODS },
+    { fullName: SERVICE.fullName, methods: TYPED_METHODS },
     {
       serverLive: async () => ({ live: true }),
       serverReady: async () => ({ ready: options.serverReady() }),

@@ -5,7 +5,7 @@ import type { WorkerEntry } from '../catalog/route-table';
 import type { Clock } from '../clock';
 
 const { GRPCInferenceServiceDefinition: SERVICE } = inference;
-const MODEL_INFER_PATH = pathOf(SERVICE, SERVICE.methods.modelInfer);
+export const MODEL_INFER_PATH = pathOf(SERVICE, SERVICE.methods.modelInfer);
 
 /**
  * The first answers of a replica take long, since code is compiled and caches are filled by them, and say little about the next.
