@@ -4,7 +4,7 @@ import { LOG_LEVELS } from '@bms/telemetry';
 import { MESSAGE_LIMIT_BYTES_DEFAULT } from '@bms/transport';
 import { z } from 'zod';
 
-const schema = z.object({
+export const settingsSchema = z.object({
   data: setting.text('.bms').describe('folder that holds everything the mesh keeps'),
   state: setting.optionalText().describe('folder of the last routes; DATA/routers/0 by default'),
   host: setting.text('127.0.0.1').describe('address to bind to'),
@@ -26,11 +26,11 @@ const schema = z.object({
   logLevel: setting.choice(LOG_LEVELS, 'info').describe('least level that is logged'),
 });
 
-export type RouterConfig = Omit<z.infer<typeof schema>, 'state'> & { readonly state: string };
+export type RouterConfig = Omit<z.infer<typeof settingsSchema>, 'state'> & { readonly state: string };
 
 /** Throws SettingsError. */
 export function loadConfig(sources: SettingsSources): RouterConfig {
-  const settings = loadSettings('router', schema, sources);
+  const settings = loadSettings('router', settingsSchema, sources);
   if (settings.bytesInFlightLimit < settings.messageLimit) {
     throw new SettingsError(
       `setting bytesInFlightLimit (--bytes-in-flight-limit, BMS_BYTES_IN_FLIGHT_LIMIT) is ${settings.bytesInFlightLimit}: ` +

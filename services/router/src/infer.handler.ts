@@ -36,9 +36,15 @@ export interface InferHandlerOptions {
 }
 
 const { GRPCInferenceServiceDefinition: SERVICE } = inference;
-const { serverLive, serverReady, modelReady, serverMetadata, modelMetadata: metadata } = SERVICE.methods;
+const { methods } = SERVICE;
 /** All but ModelInfer. */
-const TYPED_METHODS = { serverLive, serverReady, modelReady, serverMetadata, modelMetadata: metadata };
+const TYPED_METHODS = {
+  serverLive: methods.serverLive,
+  serverReady: methods.serverReady,
+  serverMetadata: methods.serverMetadata,
+  modelReady: methods.modelReady,
+  modelMetadata: methods.modelMetadata,
+};
 /** What KServe and Triton call an ONNX model that ONNX Runtime runs. */
 const PLATFORM = 'onnxruntime_onnx';
 /** Extensions of the Open Inference Protocol that are offered; of Triton's, none is. */
