@@ -123,16 +123,16 @@ describe('bad input', () => {
     [
       'both raw and typed contents',
       { ...good, inputs: [{ ...PIXELS, contents: { fp32Contents: new Array<number>(64).fill(0) } }] },
-      Reason.INVALID_TENSOR,
+      Reason.INVALID_REQUEST,
       'raw_input_contents',
     ],
     [
       'an unequal raw count',
       { ...good, rawInputContents: [raw(), raw()] },
-      Reason.INVALID_TENSOR,
+      Reason.INVALID_REQUEST,
       'raw_input_contents',
     ],
-    ['an unknown output', { ...good, outputs: [{ name: 'probability' }] }, Reason.INVALID_TENSOR, 'probabilities'],
+    ['an unknown output', { ...good, outputs: [{ name: 'probability' }] }, Reason.INVALID_REQUEST, 'probabilities'],
     [
       'a value that makes the model fail',
       {

@@ -3,7 +3,7 @@ import { loadSettings, setting, type SettingsSources } from '@bms/settings';
 import { LOG_LEVELS } from '@bms/telemetry';
 import { z } from 'zod';
 
-const schema = z.object({
+export const settingsSchema = z.object({
   data: setting.text('.bms').describe('folder that holds everything the mesh keeps'),
   state: setting.optionalText().describe('folder of the audit log; DATA/admin by default'),
   host: setting.text('127.0.0.1').describe('address to bind to'),
@@ -18,10 +18,10 @@ const schema = z.object({
   logLevel: setting.choice(LOG_LEVELS, 'info').describe('least level that is logged'),
 });
 
-export type AdminConfig = Omit<z.infer<typeof schema>, 'state'> & { readonly state: string };
+export type AdminConfig = Omit<z.infer<typeof settingsSchema>, 'state'> & { readonly state: string };
 
 /** Throws SettingsError. */
 export function loadConfig(sources: SettingsSources): AdminConfig {
-  const settings = loadSettings('admin', schema, sources);
+  const settings = loadSettings('admin', settingsSchema, sources);
   return { ...settings, state: settings.state ?? join(settings.data, 'admin') };
 }

@@ -6,7 +6,7 @@ import { MESSAGE_LIMIT_BYTES_DEFAULT } from '@bms/transport';
 import { z } from 'zod';
 import { defaultConcurrentRuns } from './servables/device-permits';
 
-const schema = z.object({
+export const settingsSchema = z.object({
   data: setting.text('.bms').describe('folder that holds everything the mesh keeps'),
   host: setting.text('127.0.0.1').describe('address that this worker binds to'),
   advertise: setting.optionalText().describe('host that others are told, where HOST is a wildcard'),
@@ -38,7 +38,7 @@ const schema = z.object({
   queueBytes: setting.bytes(256 * 2 ** 20).describe('bytes of their inputs'),
 });
 
-export type WorkerConfig = Omit<z.infer<typeof schema>, 'state' | 'cache' | 'memoryLimit'> & {
+export type WorkerConfig = Omit<z.infer<typeof settingsSchema>, 'state' | 'cache' | 'memoryLimit'> & {
   readonly state: string;
   readonly cache: string;
   /** undefined: what the machine and its control group allow. */
@@ -52,7 +52,7 @@ export const PREVIOUS_EXIT_VARIABLE = 'BMS_PREVIOUS_EXIT';
 
 /** Throws SettingsError. */
 export function loadConfig(sources: SettingsSources): WorkerConfig {
-  const given = loadSettings('worker', schema, sources);
+  const given = loadSettings('worker', settingsSchema, sources);
   const { data, device, intraOpThreads, concurrentRuns, memoryLimit } = given;
   return {
     ...given,

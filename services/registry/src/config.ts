@@ -3,7 +3,7 @@ import { loadSettings, setting, SettingsError, type SettingsSources } from '@bms
 import { LOG_LEVELS } from '@bms/telemetry';
 import { z } from 'zod';
 
-const schema = z.object({
+export const settingsSchema = z.object({
   data: setting.text('.bms').describe('folder that holds everything the mesh keeps'),
   host: setting.text('127.0.0.1').describe('address to bind to'),
   advertise: setting.optionalText().describe('host that others are told, where HOST is a wildcard'),
@@ -20,11 +20,11 @@ const schema = z.object({
   logLevel: setting.choice(LOG_LEVELS, 'info').describe('least level that is logged'),
 });
 
-export type RegistryConfig = z.infer<typeof schema>;
+export type RegistryConfig = z.infer<typeof settingsSchema>;
 
 /** Throws SettingsError. */
 export function loadConfig(sources: SettingsSources): RegistryConfig {
-  const settings = loadSettings('registry', schema, sources);
+  const settings = loadSettings('registry', settingsSchema, sources);
   if (settings.store !== 'embedded') {
     throw new SettingsError(
       `setting store (--store, BMS_STORE) is ${JSON.stringify(settings.store)}: allowed is embedded`,
