@@ -80,7 +80,7 @@ describe('a registry', () => {
     });
 
     it.each<[string, () => Promise<Partial<modelService.RegisterVersionRequest>>, Reason, string]>([
-      ['no files', async () => ({}), Reason.INVALID_REQUEST, 'files: has 0 entries: 1 to 10000 are allowed'],
+      ['no files', async () => ({}), Reason.INVALID_REQUEST, 'files: at least one file is needed'],
       [
         'a bad name',
         async () => ({ model: 'a/b', files: [await model()] }),
@@ -109,7 +109,7 @@ describe('a registry', () => {
         'a path that leaves',
         async () => ({ files: [{ ...(await model()), path: '../model.onnx' }] }),
         Reason.INVALID_REQUEST,
-        'files[0].path: "../model.onnx" is not allowed',
+        'files[0].path: "../model.onnx" leaves the folder',
       ],
       [
         'a path twice',
@@ -121,7 +121,7 @@ describe('a registry', () => {
         'a file that is a folder, too',
         async () => ({ files: [await model(), { ...(await model()), path: 'model.onnx/x' }] }),
         Reason.INVALID_REQUEST,
-        'files: "model.onnx" is both a file and the folder of "model.onnx/x"',
+        'files[1].path: "model.onnx/x" lies in "model.onnx", which is a file',
       ],
       [
         'a bad digest',
@@ -157,7 +157,7 @@ describe('a registry', () => {
         'no model among the files',
         async () => ({ files: [await registry.upload('a.txt', new Uint8Array([1]))] }),
         Reason.INVALID_MODEL,
-        'there is no .onnx file in the top folder',
+        'none of the files is an .onnx file',
       ],
       [
         'two models and no word which',
@@ -168,7 +168,7 @@ describe('a registry', () => {
           ],
         }),
         Reason.INVALID_MODEL,
-        'there are a.onnx, b.onnx: name one as the entry',
+        'several .onnx files are in the top folder: name the one to load as the entry, out of a.onnx, b.onnx',
       ],
       [
         'a zip',
@@ -180,7 +180,7 @@ describe('a registry', () => {
         'nothing',
         async () => ({ files: [await registry.upload('model.onnx', new Uint8Array())] }),
         Reason.INVALID_MODEL,
-        'model.onnx: it is empty',
+        'model.onnx is empty',
       ],
       [
         'a model without its weights',

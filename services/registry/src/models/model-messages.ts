@@ -75,6 +75,16 @@ export function artifactMessage(artifact: ArtifactRecord): proto.Artifact {
   };
 }
 
+export function artifactRecord(artifact: proto.Artifact): ArtifactRecord {
+  const { digest, entry } = artifact;
+  return {
+    digest,
+    entry,
+    sizeBytes: Number(artifact.sizeBytes),
+    files: artifact.files.map((file) => ({ ...file, sizeBytes: Number(file.sizeBytes) })),
+  };
+}
+
 export function configMessage(config: VersionConfigRecord): proto.VersionConfig {
   return { ...config };
 }

@@ -1,11 +1,11 @@
-import type { BlobStore } from '@bms/artifacts';
+import { artifactOf, type BlobStore } from '@bms/artifacts';
 import { BmsError, Reason, type modelService } from '@bms/contracts';
 import { inspectOnnxFile, type OnnxModelInfo } from '@bms/onnx-inspect';
 import { versionFormat, type ArtifactRecord, type SignatureRecord, type VersionRecord } from '../records/values';
-import { artifactOf, checkExternalData } from './artifact';
+import { checkExternalData } from './external-data';
 import type { VersionDraft } from './model-changes';
 import type { ModelCatalog } from './model-catalog';
-import { signatureRecord } from './model-messages';
+import { artifactRecord, signatureRecord } from './model-messages';
 import type { ModelKey } from './model-store';
 import { checkVersionConfig } from './version-config';
 
@@ -42,7 +42,7 @@ export class VersionRegistration {
       throw BmsError.invalidRequest('request_id', 'letters, digits, ".", "_" and "-" are allowed, at most 100 of them');
     }
     const config = checkVersionConfig(request.config);
-    const artifact = artifactOf(request.files, request.entry);
+    const artifact = artifactRecord(artifactOf(request.files, request.entry));
     if (requestId !== '') {
       // Made already: its blobs need not be here any more.
       const earlier = await this.catalog.registered(key, requestId, artifact.digest, signal);

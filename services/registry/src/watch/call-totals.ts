@@ -14,7 +14,7 @@ export function totalsByVersion(totals: routeService.RouterTotals): TotalsByVers
     if (ref === undefined || calls === undefined) continue;
     const id = versionId(ref.tenant, ref.model, ref.version);
     let workers = versions.get(id);
-    if (workers === undefined) versions.set(id, (workers = new Map()));
+    if (workers === undefined) versions.set(id, (workers = new Map<string, proto.CallTotals>()));
     workers.set(workerId, addCalls(workers.get(workerId) ?? NO_CALLS, calls));
   }
   return versions;
@@ -22,7 +22,7 @@ export function totalsByVersion(totals: routeService.RouterTotals): TotalsByVers
 
 export function addTotals(one: TotalsByVersion, other: TotalsByVersion): TotalsByVersion {
   const sum = new Map<VersionId, Map<string, proto.CallTotals>>();
-  for (const [id, workers] of one) sum.set(id, new Map(workers));
+  for (const [id, workers] of one) sum.set(id, new Map<string, proto.CallTotals>(workers));
   for (const [id, workers] of other) {
     const mine = sum.get(id) ?? new Map<string, proto.CallTotals>();
     for (const [worker, calls] of workers) mine.set(worker, addCalls(mine.get(worker) ?? NO_CALLS, calls));

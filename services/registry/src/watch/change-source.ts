@@ -60,7 +60,7 @@ export function waitUntil<T>(
         if (found === undefined) return false;
         finish(() => resolve(found));
       } catch (error) {
-        finish(() => reject(error));
+        finish(() => reject(error instanceof Error ? error : new Error(String(error))));
       }
       return true;
     };
