@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { PREVIOUS_EXIT_VARIABLE } from '@bms/lifecycle';
 import { loadSettings, setting, type SettingsSources } from '@bms/settings';
 import { LOG_LEVELS } from '@bms/telemetry';
 import { MESSAGE_LIMIT_BYTES_DEFAULT } from '@bms/transport';
@@ -43,12 +44,9 @@ export type WorkerConfig = Omit<z.infer<typeof settingsSchema>, 'state' | 'cache
   readonly cache: string;
   /** undefined: what the machine and its control group allow. */
   readonly memoryLimit: number | undefined;
-  /** How the process before this one ended, as its supervisor tells: a signal's name. undefined: nobody tells. */
+  /** How the process before this one ended, as its supervisor tells: "SIGSEGV", "exit code 1". undefined: nobody tells. */
   readonly previousExit: string | undefined;
 };
-
-/** How a supervisor tells. Not a setting: nobody writes it by hand. */
-export const PREVIOUS_EXIT_VARIABLE = 'BMS_PREVIOUS_EXIT';
 
 /** Throws SettingsError. */
 export function loadConfig(sources: SettingsSources): WorkerConfig {

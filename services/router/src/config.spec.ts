@@ -28,9 +28,9 @@ describe('the settings of a router', () => {
     ['a port that is none', ['--rest-port', 'x'], 'setting restPort (--rest-port, BMS_REST_PORT) is "x"'],
     ['no registry', ['--registry='], 'registry'],
     [
-      'less room for all requests than for one',
+      'less room for all requests than one takes in both its forms',
       ['--message-limit', '2GiB'],
-      'setting bytesInFlightLimit (--bytes-in-flight-limit, BMS_BYTES_IN_FLIGHT_LIMIT) is 536870912: allowed is messageLimit, 2147483648, or more',
+      'setting bytesInFlightLimit (--bytes-in-flight-limit, BMS_BYTES_IN_FLIGHT_LIMIT) is 536870912: allowed is twice messageLimit (2147483648) or more',
     ],
   ])('refuse %s', (_name, argv, sentence) => {
     expect(() => load(...argv)).toThrow(SettingsError);

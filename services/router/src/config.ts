@@ -31,10 +31,10 @@ export type RouterConfig = Omit<z.infer<typeof settingsSchema>, 'state'> & { rea
 /** Throws SettingsError. */
 export function loadConfig(sources: SettingsSources): RouterConfig {
   const settings = loadSettings('router', settingsSchema, sources);
-  if (settings.bytesInFlightLimit < settings.messageLimit) {
+  if (settings.bytesInFlightLimit < 2 * settings.messageLimit) {
     throw new SettingsError(
       `setting bytesInFlightLimit (--bytes-in-flight-limit, BMS_BYTES_IN_FLIGHT_LIMIT) is ${settings.bytesInFlightLimit}: ` +
-        `allowed is messageLimit, ${settings.messageLimit}, or more, so that the largest request has room`,
+        `allowed is twice messageLimit (${settings.messageLimit}) or more, so that the largest request has room, as JSON and as tensors`,
     );
   }
   if (settings.registry.length === 0) {
