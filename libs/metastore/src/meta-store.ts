@@ -15,11 +15,17 @@ export interface Entry {
   readonly leaseId: LeaseId;
 }
 
-/** Which keys: one, or all that start with a prefix. */
+/**
+ * Which keys: one, or all that start with a prefix ("": all there are). Keys are valid Unicode, not empty, and at most
+ * `KEY_BYTES_MAX` bytes of UTF-8; anything else is a RangeError.
+ */
 export type KeyRange = { readonly key: string } | { readonly prefix: string };
 
 export interface RangeOptions {
-  /** Read the store as it was at this revision; the present one by default. Throws {@link CompactedError}. */
+  /**
+   * Read the store as it was at this revision; the present one by default. Throws {@link CompactedError}, and RangeError for
+   * a revision that has not been.
+   */
   readonly revision?: Revision;
   readonly signal?: AbortSignal;
 }
@@ -133,13 +139,15 @@ export interface MetaStore {
   /**
    * Writes all or nothing. Resolves once the writes are durable.
    * Throws {@link OutcomeUnknownError}, {@link StoreUnavailableError}, {@link LeaseNotFoundError},
-   * RangeError when the transaction is over the limits.
+   * RangeError when the transaction is over the limits or names a key twice. Aborting `signal` calls it off only
+   * before it is sent; after that its outcome is told.
    */
   commit(transaction: Transaction, signal?: AbortSignal): Promise<CommitResult>;
 
   /**
    * All changes from `fromRevision` on (that one included), without gap or repeat, until `signal` is aborted, which ends
-   * the loop without an error. Reconnects by itself. Throws {@link CompactedError} when the history that it needs is gone.
+   * the loop without an error, as {@link close} does. Reconnects by itself. Throws {@link CompactedError} when the history
+   * that it needs is gone, RangeError below revision 1n.
    */
   watch(range: KeyRange, fromRevision: Revision, signal: AbortSignal): AsyncIterable<WatchBatch>;
 
@@ -150,7 +158,10 @@ export interface MetaStore {
   /** Ends a lease and deletes its keys, in one revision. Nothing happens where it does not exist. */
   revokeLease(leaseId: LeaseId, signal?: AbortSignal): Promise<void>;
 
-  /** Forgets the history before `revision`; the present values stay. */
+  /**
+   * Forgets the history before `revision`; the present values stay. Nothing happens where it is forgotten already; RangeError
+   * for a revision that has not been.
+   */
   compact(revision: Revision, signal?: AbortSignal): Promise<void>;
 
   /** Ends watches and holds (their leases run out) and lets go of the data. */

@@ -32,7 +32,7 @@ export function describeRanges(current: () => MetaStore): void {
       const sorted = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
       const { entries, revision } = await store.range({ prefix: p });
       expect(entries.map(({ key }) => key.slice(p.length))).toEqual(sorted);
-      await write(store, { deletePrefix: p });
+      for (const key of keys) await write(store, { delete: p + key });
       const before = await store.range({ prefix: p }, { revision });
       expect(before.entries.map(({ key }) => key.slice(p.length))).toEqual(sorted);
     });
