@@ -3,19 +3,10 @@ import { FolderBlobStore, type BlobStore } from '@bms/artifacts';
 import { ensureServiceToken, guardRoutes, type ServiceToken } from '@bms/auth';
 import { blobService, meshService, modelService, routeService, workerService } from '@bms/contracts';
 import { GrpcServer } from '@bms/grpc';
-import { advertisedHost, StartError, type RunningService } from '@bms/lifecycle';
+import { advertisedHost, listening, StartError, type RunningService } from '@bms/lifecycle';
 import { openEmbeddedStore, type MetaStore } from '@bms/metastore';
-import { flagOf, variableOf } from '@bms/settings';
 import { createLogger, createMetrics, OperationsServer, type Logger } from '@bms/telemetry';
-import {
-  HealthService,
-  listenFailure,
-  mergeRoutes,
-  pathOf,
-  PortTakenError,
-  reflectionRoutes,
-  type Routes,
-} from '@bms/transport';
+import { HealthService, mergeRoutes, pathOf, reflectionRoutes, type Routes } from '@bms/transport';
 import { blobHandler } from './blob.handler';
 import { systemClock as clock } from './clock';
 import { blobFolder, storeFolder, type RegistryConfig } from './config';
@@ -237,12 +228,8 @@ async function serve(
   });
 
   const listen = async (): Promise<readonly [grpcPort: number, operationsPort: number]> => [
-    await listening(config, 'grpcPort', (port) => grpc.listen({ host, port })),
-    await listening(config, 'operationsPort', (port) =>
-      operations.listen().catch((error: unknown) => {
-        throw listenFailure(error, { host, port });
-      }),
-    ),
+    await listening('grpcPort', () => grpc.listen({ host, port: config.grpcPort })),
+    await listening('operationsPort', () => operations.listen()),
   ];
   const [grpcPort, operationsPort] = await listen().catch(async (error: unknown) => {
     await grpc.close();
@@ -263,17 +250,4 @@ async function serve(
       await operations.close();
     },
   };
-}
-
-async function listening(
-  config: RegistryConfig,
-  setting: 'grpcPort' | 'operationsPort',
-  listen: (port: number) => Promise<number>,
-): Promise<number> {
-  try {
-    return await listen(config[setting]);
-  } catch (error) {
-    const remedy = error instanceof PortTakenError ? 'stop that process, or choose another port with' : 'see';
-    throw new StartError(`${(error as Error).message}: ${remedy} ${flagOf(setting)} (${variableOf(setting)})`);
-  }
 }

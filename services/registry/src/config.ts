@@ -1,15 +1,9 @@
 import { join } from 'node:path';
-import { loadSettings, setting, SettingsError, type SettingsSources } from '@bms/settings';
-import { LOG_LEVELS } from '@bms/telemetry';
+import { loadSettings, serviceFields, setting, SettingsError, type SettingsSources } from '@bms/settings';
 import { z } from 'zod';
 
 export const settingsSchema = z.object({
-  data: setting.text('.bms').describe('folder that holds everything the mesh keeps'),
-  host: setting.text('127.0.0.1').describe('address to bind to'),
-  advertise: setting.optionalText().describe('host that others are told, where HOST is a wildcard'),
-  insecure: setting
-    .flag(false)
-    .describe('allow a HOST beyond loopback although calls are neither encrypted nor authenticated'),
+  ...serviceFields,
   grpcPort: setting.port(8700).describe('port of the registry API (gRPC)'),
   operationsPort: setting.port(8702).describe('port of /metrics, /healthz and /readyz'),
   store: setting.text('embedded').describe('where metadata is kept: embedded, in the data folder of this one registry'),
@@ -17,7 +11,6 @@ export const settingsSchema = z.object({
     .durationMs(10_000, 500, 600_000)
     .describe('how long a worker that is not heard of any more counts as alive'),
   replicas: setting.integer(2, 1, 1_000).describe('on how many workers a version is held that does not say'),
-  logLevel: setting.choice(LOG_LEVELS, 'info').describe('least level that is logged'),
 });
 
 export type RegistryConfig = z.infer<typeof settingsSchema>;

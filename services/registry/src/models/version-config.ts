@@ -1,9 +1,13 @@
-import { BmsError, Reason, type FieldViolation, type models as proto } from '@bms/contracts';
+import {
+  BmsError,
+  GRAPH_OPTIMIZATIONS,
+  INTRA_OP_THREADS_MAX,
+  Reason,
+  REPLICAS_MAX,
+  type FieldViolation,
+  type models as proto,
+} from '@bms/contracts';
 import type { VersionConfigRecord } from '../records/values';
-
-export const REPLICAS_MAX = 1000;
-export const INTRA_OP_THREADS_MAX = 256;
-export const GRAPH_OPTIMIZATIONS = ['disabled', 'basic', 'extended', 'all'] as const;
 
 /** Checks how a version is to be served. Throws INVALID_CONFIG that names every wrong field and what is allowed. */
 export function checkVersionConfig(config: proto.VersionConfig | undefined): VersionConfigRecord {

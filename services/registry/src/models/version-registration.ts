@@ -1,8 +1,7 @@
 import { artifactOf, type BlobStore } from '@bms/artifacts';
 import { BmsError, Reason, type modelService } from '@bms/contracts';
-import { inspectOnnxFile, type OnnxModelInfo } from '@bms/onnx-inspect';
+import { checkExternalData, inspectOnnxFile, type OnnxModelInfo } from '@bms/onnx-inspect';
 import { versionFormat, type ArtifactRecord, type SignatureRecord, type VersionRecord } from '../records/values';
-import { checkExternalData } from './external-data';
 import type { VersionDraft } from './model-changes';
 import type { ModelCatalog } from './model-catalog';
 import { artifactRecord, signatureRecord } from './model-messages';
@@ -50,7 +49,8 @@ export class VersionRegistration {
     }
     await this.checkBlobs(artifact);
     const info = await this.inspect(artifact, signal);
-    checkExternalData(artifact, info);
+    const sizes = new Map(artifact.files.map(({ path, sizeBytes }) => [path, sizeBytes]));
+    checkExternalData(artifact.entry, info.externalData, (path) => sizes.get(path));
     const draft: VersionDraft = {
       tenant: key.tenant,
       model: key.model,

@@ -1,6 +1,6 @@
 import type { VersionRecord } from '../records/values';
 import { idOf } from '../watch/replicas';
-import { holdersOf, type MeshSnapshot } from '../watch/mesh-snapshot';
+import type { MeshSnapshot } from '../watch/mesh-snapshot';
 
 /** How much memory a version is expected to take on a worker, and how that is known. */
 export interface MemoryNeed {
@@ -18,13 +18,9 @@ export const GUESS_FACTOR = 2;
  * less than the artifact: a worker that reuses memory it holds already measures less than another will need.
  */
 export function memoryNeed(snapshot: MeshSnapshot, version: VersionRecord): MemoryNeed {
-  const id = idOf(version);
-  const measured = holdersOf(snapshot, id).flatMap((holder) => {
-    const replica = holder.replicas.get(id);
-    return replica?.state === 'ready' ? [replica.memoryBytes] : [];
-  });
+  const measured = snapshot.measuredBytes.get(idOf(version));
   const { sizeBytes } = version.artifact;
-  if (measured.length > 0) return { bytes: Math.max(...measured, sizeBytes), source: 'measured' };
+  if (measured !== undefined) return { bytes: Math.max(measured, sizeBytes), source: 'measured' };
   return { bytes: sizeBytes * GUESS_FACTOR + GUESS_MARGIN_BYTES, source: 'guessed' };
 }
 

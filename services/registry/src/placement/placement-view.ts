@@ -1,4 +1,4 @@
-import { modelId, type VersionId, type WorkerId } from '@bms/contracts';
+import { modelId, type WorkerId } from '@bms/contracts';
 import type { Revision } from '@bms/metastore';
 import type { VersionRecord } from '../records/values';
 import { findVersion, holdersOf, type MeshSnapshot, type WorkerEntry } from '../watch/mesh-snapshot';
@@ -84,13 +84,30 @@ export function candidatesFor(view: PlacementView, version: VersionRecord): Cand
   return view.fleet.filter((entry) => !holders.has(entry.id)).map((entry) => candidate(view, entry));
 }
 
-export function candidate(view: PlacementView, entry: WorkerEntry): Candidate {
+interface Remembered {
+  readonly measuredBytes: MeshSnapshot['measuredBytes'];
+  readonly candidate: Candidate;
+}
+
+const remembered = new WeakMap<WorkerEntry, Remembered>();
+
+/** Remembered as long as the worker's entry and the measurements, which never change but are replaced, stay the same. */
+export function candidate({ snapshot }: PlacementView, entry: WorkerEntry): Candidate {
+  const { measuredBytes } = snapshot;
+  const known = remembered.get(entry);
+  if (known?.measuredBytes === measuredBytes) return known.candidate;
+  const found = candidateOf(snapshot, entry);
+  remembered.set(entry, { measuredBytes, candidate: found });
+  return found;
+}
+
+function candidateOf(snapshot: MeshSnapshot, entry: WorkerEntry): Candidate {
   const present = entry.reported?.record.incarnation === entry.worker?.record.incarnation;
   const memory = present ? entry.reported?.record.memory : undefined;
   return {
     id: entry.id,
     host: entry.worker?.record.host ?? '',
-    freeBytes: memory === undefined ? undefined : memory.freeBytes - promisedBytes(view.snapshot, entry),
+    freeBytes: memory === undefined ? undefined : memory.freeBytes - promisedBytes(snapshot, entry),
     totalBytes: memory?.totalBytes ?? 0,
     versions: entry.desiredVersions.size,
   };
@@ -103,25 +120,11 @@ export function fits({ freeBytes }: Candidate, need: MemoryNeed): boolean {
 /** What the versions need that a worker has been given and that its measured memory does not show yet. */
 function promisedBytes(snapshot: MeshSnapshot, entry: WorkerEntry): number {
   let bytes = 0;
-  for (const id of promisedVersions(entry)) {
-    const desired = entry.desiredVersions.get(id);
-    const version = desired && findVersion(snapshot, modelId(desired.tenant, desired.model), desired.version);
-    if (version !== undefined) bytes += memoryNeed(snapshot, version.record).bytes;
+  for (const [id, { tenant, model, version }] of entry.desiredVersions) {
+    const state = entry.replicas.get(id)?.state;
+    if (state !== undefined && state !== 'loading') continue;
+    const found = findVersion(snapshot, modelId(tenant, model), version);
+    if (found !== undefined) bytes += memoryNeed(snapshot, found.record).bytes;
   }
   return bytes;
-}
-
-const promisedOf = new WeakMap<WorkerEntry, readonly VersionId[]>();
-
-/** Remembered by the entry, which never changes: a worker with many versions is asked about once per change of it. */
-function promisedVersions(entry: WorkerEntry): readonly VersionId[] {
-  let promised = promisedOf.get(entry);
-  if (promised === undefined) {
-    promised = [...entry.desiredVersions.keys()].filter((id) => {
-      const state = entry.replicas.get(id)?.state;
-      return state === undefined || state === 'loading';
-    });
-    promisedOf.set(entry, promised);
-  }
-  return promised;
 }

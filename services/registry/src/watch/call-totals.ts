@@ -1,8 +1,6 @@
 import { versionId, type models as proto, type routeService, type VersionId } from '@bms/contracts';
 
-/** Calls of one version that reached no worker are counted under this id. */
-export const NO_WORKER = '';
-
+/** By worker id; calls that reached no worker are counted under "". */
 type TotalsByWorker = ReadonlyMap<string, proto.CallTotals>;
 export type TotalsByVersion = ReadonlyMap<VersionId, TotalsByWorker>;
 

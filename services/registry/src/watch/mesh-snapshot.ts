@@ -43,6 +43,8 @@ export interface MeshSnapshot {
   readonly workers: PersistentMap<WorkerId, WorkerEntry>;
   /** Which workers shall hold or do hold a version. */
   readonly holders: PersistentMap<VersionId, readonly WorkerId[]>;
+  /** The most memory that a worker measured which has the version ready now, in bytes. */
+  readonly measuredBytes: PersistentMap<VersionId, number>;
 }
 
 const NO_DESIRED: ReadonlyMap<VersionId, DesiredVersionRecord> = new Map();
@@ -56,6 +58,7 @@ export function emptySnapshot(mesh: MeshRecord, revision: Revision): MeshSnapsho
     models: PersistentMap.empty(),
     workers: PersistentMap.empty(),
     holders: PersistentMap.empty(),
+    measuredBytes: PersistentMap.empty(),
   };
 }
 

@@ -133,12 +133,3 @@ function keepIfSame<T>(
   const same = Buffer.compare(codec.encode(before).finish(), codec.encode(after).finish()) === 0;
   return same ? before : after;
 }
-
-/** The version's route, where the table has it. */
-export function findVersionRoute(
-  table: RouteTable,
-  model: ModelId,
-  version: number,
-): routeService.VersionRoute | undefined {
-  return table.models.get(model)?.versions.find((route) => route.version === BigInt(version));
-}

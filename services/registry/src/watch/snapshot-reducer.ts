@@ -13,6 +13,7 @@ import {
 import { CorruptValueError, type ValueFormat } from '../records/value-format';
 import {
   heldVersions,
+  holdersOf,
   modelOfVersion,
   workerEntry,
   type MeshSnapshot,
@@ -88,6 +89,7 @@ function assemble(
   const touchedModels = new Set(modelDrafts.keys());
   const workerChanges: [WorkerId, WorkerEntry | undefined][] = [];
   const holders = new Map<VersionId, readonly WorkerId[]>();
+  const remeasured = new Set<VersionId>();
 
   for (const [id, draft] of workerDrafts) {
     const before = snapshot.workers.get(id);
@@ -97,24 +99,38 @@ function assemble(
     const held = { before: heldVersions(before), after: heldVersions(after) };
     for (const version of new Set([...held.before, ...held.after])) {
       if (!sameReplica(before, after, version)) touchedModels.add(modelOfVersion(version));
+      if (measuredOn(before, version) !== measuredOn(after, version)) remeasured.add(version);
       if (held.before.has(version) === held.after.has(version)) continue;
       const others = (holders.get(version) ?? snapshot.holders.get(version) ?? []).filter((other) => other !== id);
       holders.set(version, held.after.has(version) ? [...others, id].sort() : others);
     }
   }
 
+  const next: MeshSnapshot = {
+    revision,
+    mesh: snapshot.mesh,
+    models: snapshot.models.with([...modelDrafts].map(([id, draft]) => [id, modelEntry(id, draft)] as const)),
+    workers: snapshot.workers.with(workerChanges),
+    holders: snapshot.holders.with([...holders].map(([id, ids]) => [id, ids.length === 0 ? undefined : ids] as const)),
+    measuredBytes: snapshot.measuredBytes,
+  };
   return {
     snapshot: {
-      revision,
-      mesh: snapshot.mesh,
-      models: snapshot.models.with([...modelDrafts].map(([id, draft]) => [id, modelEntry(id, draft)] as const)),
-      workers: snapshot.workers.with(workerChanges),
-      holders: snapshot.holders.with(
-        [...holders].map(([id, ids]) => [id, ids.length === 0 ? undefined : ids] as const),
-      ),
+      ...next,
+      measuredBytes: next.measuredBytes.with([...remeasured].map((id) => [id, measured(next, id)] as const)),
     },
     change: { models: touchedModels, workers: new Set(workerDrafts.keys()) },
   };
+}
+
+function measured(snapshot: MeshSnapshot, version: VersionId): number | undefined {
+  const figures = holdersOf(snapshot, version).flatMap((entry) => measuredOn(entry, version) ?? []);
+  return figures.length === 0 ? undefined : Math.max(...figures);
+}
+
+function measuredOn(entry: WorkerEntry | undefined, version: VersionId): number | undefined {
+  const replica = entry?.replicas.get(version);
+  return replica?.state === 'ready' ? replica.memoryBytes : undefined;
 }
 
 function draftOf(drafts: Map<ModelId, ModelDraft>, snapshot: MeshSnapshot, id: ModelId): ModelDraft {
