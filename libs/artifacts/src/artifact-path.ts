@@ -1,5 +1,5 @@
 /** The longest path of a file within a version, in characters. */
-export const ARTIFACT_PATH_CHARACTERS_MAX = 512;
+const ARTIFACT_PATH_CHARACTERS_MAX = 512;
 /** What file systems take for one name. */
 const SEGMENT_BYTES_MAX = 255;
 

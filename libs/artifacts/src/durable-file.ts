@@ -35,7 +35,7 @@ export function explainDiskError(error: unknown, folder: string): unknown {
   );
 }
 
-export function isMissing(error: unknown): boolean {
+function isMissing(error: unknown): boolean {
   return errorCode(error) === 'ENOENT';
 }
 

@@ -31,7 +31,6 @@ describe('scanArtifact', () => {
     mkdirSync(join(folder, 'empty'));
     expect(await scanArtifact(folder)).toEqual({
       root: folder,
-      single: false,
       files: [
         { path: '.DS_Store', file: join(folder, '.DS_Store'), sizeBytes: 1 },
         { path: 'model.onnx', file: join(folder, 'model.onnx'), sizeBytes: 3 },
@@ -45,7 +44,6 @@ describe('scanArtifact', () => {
     const file = put('digits.onnx', 'abc');
     expect(await scanArtifact(file)).toEqual({
       root: folder,
-      single: true,
       files: [{ path: 'digits.onnx', file, sizeBytes: 3 }],
     });
   });

@@ -21,8 +21,6 @@ export interface ScannedArtifact {
   readonly root: string;
   /** In the order of their paths. Nothing is left out in silence. */
   readonly files: readonly ScannedFile[];
-  /** Whether one file was named, not a folder. */
-  readonly single: boolean;
 }
 
 /**
@@ -39,7 +37,7 @@ export async function scanArtifact(path: string, signal?: AbortSignal): Promise<
     await scanFolder(root, '', files, signal);
     if (files.length === 0) throw refused(path, 'is an empty folder: push one that holds an .onnx file');
     checkTotal(path, files);
-    return { root, files: files.sort((one, other) => comparePaths(one.path, other.path)), single: false };
+    return { root, files: files.sort((one, other) => comparePaths(one.path, other.path)) };
   }
   await requirePlainFile(path, root, stats);
   if (stats.size === 0) throw refused(path, 'is empty');
@@ -47,7 +45,7 @@ export async function scanArtifact(path: string, signal?: AbortSignal): Promise<
   const file = { path: basename(root), file: root, sizeBytes: stats.size };
   checkPath(file.path);
   checkTotal(path, [file]);
-  return { root: dirname(root), files: [file], single: true };
+  return { root: dirname(root), files: [file] };
 }
 
 async function scanFolder(root: string, folder: string, files: ScannedFile[], signal?: AbortSignal): Promise<void> {

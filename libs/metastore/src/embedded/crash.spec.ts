@@ -97,7 +97,7 @@ describe('EmbeddedMetaStore under kill -9', () => {
       }
     }
     expect(acknowledged.size).toBe(WRITERS);
-  });
+  }, 60_000);
 });
 
 async function expectAllThere(
