@@ -1,4 +1,6 @@
 export * from './bind-policy';
 export * from './folder-lock';
+export * from './listening';
+export * from './own-version';
 export * from './run-service';
 export * from './supervisor-link';

@@ -1,3 +1,4 @@
+import { PortTakenError } from '@bms/transport';
 import { createMetrics, Counter } from './metrics';
 import { OperationsServer, type Readiness } from './operations-server';
 
@@ -29,6 +30,12 @@ describe('OperationsServer', () => {
     const text = await answer.text();
     expect(text).toContain('bms_test_calls_total{service="test"} 3');
     expect(text).toContain('nodejs_eventloop_lag_seconds');
+  });
+
+  it('says that its port is taken', async () => {
+    const port = Number(new URL(base).port);
+    const second = new OperationsServer({ host: '127.0.0.1', port, metrics, readiness: () => readiness });
+    await expect(second.listen()).rejects.toThrow(PortTakenError);
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { listenFailure } from '@bms/transport';
 import type { Registry } from 'prom-client';
 
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
@@ -37,12 +38,17 @@ export class OperationsServer {
     });
   }
 
-  /** Resolves with the port. Throws Node's EADDRINUSE where the port is taken. */
+  /** Resolves with the port; throws PortTakenError where it is taken, and a clear sentence where it cannot be had. */
   async listen(): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen(this.options.port, this.options.host, resolve);
-    });
+    const { host, port } = this.options;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.server.once('error', reject);
+        this.server.listen(port, host, resolve);
+      });
+    } catch (error) {
+      throw listenFailure(error, { host, port });
+    }
     return (this.server.address() as AddressInfo).port;
   }
 

@@ -1,16 +1,8 @@
 import { ensureServiceToken } from '@bms/auth';
 import { GrpcChannel, GrpcServer } from '@bms/grpc';
-import { advertisedHost, lockFolder, StartError, type RunningService } from '@bms/lifecycle';
-import { flagOf, variableOf } from '@bms/settings';
+import { advertisedHost, listening, lockFolder, StartError, type RunningService } from '@bms/lifecycle';
 import { createLogger, createMetrics, OperationsServer, type Readiness } from '@bms/telemetry';
-import {
-  HealthService,
-  listenFailure,
-  mergeRoutes,
-  PortTakenError,
-  reflectionRoutes,
-  type Channel,
-} from '@bms/transport';
+import { HealthService, mergeRoutes, reflectionRoutes, type Channel } from '@bms/transport';
 import { AuditLog } from './audit/audit-log';
 import { listAuditEntries } from './audit/list-audit-entries';
 import { systemClock } from './clock';
@@ -80,14 +72,22 @@ export async function startAdmin(
       : { ready: false, reason: `no registry is connected (of ${config.registry.join(', ')})` };
   const operations = new OperationsServer({ host: config.host, port: config.operationsPort, metrics, readiness });
 
-  const { host } = config;
-  const grpcPort = await listening('grpcPort', () => grpcServer.listen({ host, port: config.grpcPort }));
-  const httpPort = await listening('httpPort', () => httpServer.listen({ host, port: config.httpPort }));
-  const operationsPort = await listening('operationsPort', () =>
-    operations.listen().catch((error: unknown) => {
-      throw listenFailure(error, { host, port: config.operationsPort });
-    }),
-  );
+  const close = async (signal: AbortSignal): Promise<void> => {
+    await Promise.all([grpcServer.drain(signal), httpServer.close(signal)]);
+    await grpcServer.close();
+    registries.close();
+    await operations.close();
+    await auditLog.close();
+    lock.release();
+  };
+  const { grpcPort, httpPort, operationsPort } = await listen(config, {
+    grpc: grpcServer,
+    http: httpServer,
+    operations,
+  }).catch(async (error: unknown) => {
+    await close(AbortSignal.abort());
+    throw error;
+  });
   registries.connect();
   health.setServing(true);
   for (const name of serviceNames) health.setServing(true, name);
@@ -101,13 +101,28 @@ export async function startAdmin(
     },
     stop: async (signal) => {
       health.close();
-      await Promise.all([grpcServer.drain(signal), httpServer.close(signal)]);
-      await grpcServer.close();
-      registries.close();
-      await operations.close();
-      await auditLog.close();
-      lock.release();
+      await close(signal);
     },
+  };
+}
+
+/** Where callers and operators come in. */
+interface Edges {
+  readonly grpc: GrpcServer;
+  readonly http: HttpServer;
+  readonly operations: OperationsServer;
+}
+
+/** Opens the ports. Throws StartError that names the port and the setting. */
+async function listen(
+  config: AdminConfig,
+  { grpc, http, operations }: Edges,
+): Promise<{ readonly grpcPort: number; readonly httpPort: number; readonly operationsPort: number }> {
+  const { host } = config;
+  return {
+    grpcPort: await listening('grpcPort', () => grpc.listen({ host, port: config.grpcPort })),
+    httpPort: await listening('httpPort', () => http.listen({ host, port: config.httpPort })),
+    operationsPort: await listening('operationsPort', () => operations.listen()),
   };
 }
 
@@ -118,17 +133,5 @@ async function openAuditLog(folder: string): Promise<AuditLog> {
     throw new StartError(
       `the audit log in ${folder} cannot be written (${(error as Error).message}): choose another folder with --state`,
     );
-  }
-}
-
-async function listening(
-  setting: 'grpcPort' | 'httpPort' | 'operationsPort',
-  listen: () => Promise<number>,
-): Promise<number> {
-  try {
-    return await listen();
-  } catch (error) {
-    const remedy = error instanceof PortTakenError ? 'stop that process, or choose another port with' : 'see';
-    throw new StartError(`${(error as Error).message}: ${remedy} ${flagOf(setting)} (${variableOf(setting)})`);
   }
 }

@@ -150,7 +150,7 @@ describe('a worker', () => {
     await expect(start('--state', join(data, 'another'))).resolves.toBeDefined();
   });
 
-  it('says which port is taken and which setting moves it', async () => {
+  it('says which port is taken and which setting moves it, and lets go of its folder', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
@@ -158,6 +158,7 @@ describe('a worker', () => {
     await expect(starting).rejects.toThrow(StartError);
     await expect(starting).rejects.toThrow(new RegExp(`port ${port} .*--operations-port \\(BMS_OPERATIONS_PORT\\)`));
     taken.close();
+    await expect(start()).resolves.toBeDefined();
   });
 
   it.each([

@@ -1,14 +1,19 @@
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ArtifactCache } from '@bms/artifacts';
 import { ensureServiceToken, type ServiceToken } from '@bms/auth';
 import { inference, type workerService } from '@bms/contracts';
 import { GrpcChannel, GrpcServer } from '@bms/grpc';
-import { advertisedHost, lockFolder, StartError, type RunningService, type ServiceEnvironment } from '@bms/lifecycle';
-import { flagOf, variableOf } from '@bms/settings';
+import {
+  advertisedHost,
+  listening,
+  lockFolder,
+  ownVersion,
+  type RunningService,
+  type ServiceEnvironment,
+} from '@bms/lifecycle';
 import { createLogger, createMetrics, OperationsServer, type Logger, type Readiness } from '@bms/telemetry';
-import { HealthService, listenFailure, mergeRoutes, PortTakenError, reflectionRoutes } from '@bms/transport';
+import { HealthService, mergeRoutes, reflectionRoutes } from '@bms/transport';
 import { systemClock as clock } from './clock';
 import type { WorkerConfig } from './config';
 import { inferRoutes } from './infer.handler';
@@ -48,7 +53,16 @@ export async function startWorker(
   const worker = buildWorker(config, { token, device, requestStop, logger });
   const edges = openEdges(config, self, worker, logger);
 
-  const { grpcPort, operationsPort } = await listen(config, edges);
+  const close = async (): Promise<void> => {
+    await Promise.all([edges.grpc.close(), edges.operations.close()]);
+    worker.journal.close();
+    lock.release();
+  };
+
+  const { grpcPort, operationsPort } = await listen(config, edges).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   const facts = { grpc: `${advertised}:${grpcPort}`, operations: `${advertised}:${operationsPort}` };
   const link = linkToRegistry(config, token, worker, logger, helloOf(config, self, device, facts));
   edges.open(() => link.attached);
@@ -64,9 +78,7 @@ export async function startWorker(
       await edges.grpc.drain(signal);
       await worker.reconciler.close(signal);
       await link.close();
-      await Promise.all([edges.grpc.close(), edges.operations.close()]);
-      worker.journal.close();
-      lock.release();
+      await close();
       if (worker.reconciler.stuck) endStuckProcess(logger);
     },
   };
@@ -173,7 +185,7 @@ function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: Worker, l
         isReady: () => readiness().ready,
         isLeaving: () => leaving,
         observe,
-        bmsVersion: ownVersion(),
+        bmsVersion: ownVersion(__dirname),
       }),
       health.routes(),
       reflectionRoutes([SERVICE, 'grpc.health.v1.Health']),
@@ -238,7 +250,7 @@ function helloOf(
     pid: BigInt(process.pid),
     device: { provider: describeDevice(device), name: deviceName(device), concurrentRuns: config.concurrentRuns },
     startedAtMs: BigInt(clock.now()),
-    bmsVersion: ownVersion(),
+    bmsVersion: ownVersion(__dirname),
   };
 }
 
@@ -246,42 +258,20 @@ function dial(address: string): GrpcChannel {
   return new GrpcChannel(address);
 }
 
-/** Both ports or none. */
+/** Opens the ports. Throws StartError that names the port and the setting. */
 async function listen(
   config: WorkerConfig,
   { grpc, operations }: Edges,
 ): Promise<{ readonly grpcPort: number; readonly operationsPort: number }> {
   const { host } = config;
-  const grpcPort = await listening('grpcPort', () => grpc.listen({ host, port: config.grpcPort }));
-  try {
-    const operationsPort = await listening('operationsPort', () =>
-      operations.listen().catch((error: unknown) => {
-        throw listenFailure(error, { host, port: config.operationsPort });
-      }),
-    );
-    return { grpcPort, operationsPort };
-  } catch (error) {
-    await grpc.close();
-    throw error;
-  }
-}
-
-async function listening(setting: 'grpcPort' | 'operationsPort', bind: () => Promise<number>): Promise<number> {
-  try {
-    return await bind();
-  } catch (error) {
-    const remedy = error instanceof PortTakenError ? 'stop that process, or choose another port with' : 'see';
-    throw new StartError(`${(error as Error).message}: ${remedy} ${flagOf(setting)} (${variableOf(setting)})`);
-  }
+  return {
+    grpcPort: await listening('grpcPort', () => grpc.listen({ host, port: config.grpcPort })),
+    operationsPort: await listening('operationsPort', () => operations.listen()),
+  };
 }
 
 /** A thread in a run that does not return would hold up even `process.exit`, which waits for every thread. */
 function endStuckProcess(logger: Logger): void {
   logger.warn('a run does not return: the process ends by SIGKILL');
   process.kill(process.pid, 'SIGKILL');
-}
-
-function ownVersion(): string {
-  const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
-  return version;
 }

@@ -1,21 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { bearer, ensureServiceToken, type ServiceToken } from '@bms/auth';
 import { CallMetadata, inference } from '@bms/contracts';
 import { GrpcChannel, GrpcServer } from '@bms/grpc';
-import { advertisedHost, lockFolder, StartError, type RunningService } from '@bms/lifecycle';
-import { flagOf, variableOf } from '@bms/settings';
+import { advertisedHost, listening, lockFolder, ownVersion, type RunningService } from '@bms/lifecycle';
 import { createLogger, createMetrics, OperationsServer, type Logger } from '@bms/telemetry';
-import {
-  HealthService,
-  listenFailure,
-  mergeRoutes,
-  Metadata,
-  PortTakenError,
-  reflectionRoutes,
-  type Channel,
-} from '@bms/transport';
+import { HealthService, mergeRoutes, Metadata, reflectionRoutes, type Channel } from '@bms/transport';
 import { Catalog } from './catalog/catalog';
 import { RouteWatch } from './catalog/route-watch';
 import type { VersionEntry } from './catalog/route-table';
@@ -188,7 +177,7 @@ function openEdges(config: RouterConfig, road: RequestRoad, logger: Logger): Edg
   tellHealth();
   const grpc = new GrpcServer(
     mergeRoutes(
-      inferRoutes({ ...shared, serverReady: () => readiness().ready, bmsVersion: ownVersion() }),
+      inferRoutes({ ...shared, serverReady: () => readiness().ready, bmsVersion: ownVersion(__dirname) }),
       health.routes(),
       reflectionRoutes([SERVICE, 'grpc.health.v1.Health']),
     ),
@@ -259,31 +248,8 @@ async function listen(
 ): Promise<{ readonly grpc: number; readonly rest: number; readonly operations: number }> {
   const { host } = config;
   return {
-    grpc: await listening(config, 'grpcPort', (port) => grpc.listen({ host, port })),
-    rest: await listening(config, 'restPort', (port) => rest.listen({ host, port })),
-    operations: await listening(config, 'operationsPort', (port) =>
-      operations.listen().catch((error: unknown) => {
-        throw listenFailure(error, { host, port });
-      }),
-    ),
+    grpc: await listening('grpcPort', () => grpc.listen({ host, port: config.grpcPort })),
+    rest: await listening('restPort', () => rest.listen({ host, port: config.restPort })),
+    operations: await listening('operationsPort', () => operations.listen()),
   };
-}
-
-async function listening(
-  config: RouterConfig,
-  setting: 'grpcPort' | 'restPort' | 'operationsPort',
-  listen: (port: number) => Promise<number>,
-): Promise<number> {
-  const port = config[setting];
-  try {
-    return await listen(port);
-  } catch (error) {
-    const remedy = error instanceof PortTakenError ? 'stop that process, or choose another port with' : 'see';
-    throw new StartError(`${(error as Error).message}: ${remedy} ${flagOf(setting)} (${variableOf(setting)})`);
-  }
-}
-
-function ownVersion(): string {
-  const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
-  return version;
 }
