@@ -30,15 +30,17 @@ export const setting = {
   /** One of a few words. */
   choice: <const T extends readonly [string, ...string[]]>(words: T, fallback: T[number]) =>
     z.enum(words, `one of ${words.join(', ')}`).default(fallback as never),
-  /** Texts, separated by commas. */
+  /** Texts, separated by commas: at least one. */
   list: (fallback: readonly string[]) =>
     z
       .preprocess(
         (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value),
-        z.array(z.string().min(1, 'texts separated by commas')),
+        z.array(z.string(LIST).min(1, LIST), LIST).min(1, LIST),
       )
       .default([...fallback]),
 };
+
+const LIST = 'one text or more, separated by commas';
 
 function integer(min: number, max: number, allowed: string) {
   return z.preprocess(

@@ -51,6 +51,13 @@ describe('loadSettings', () => {
     ],
     ['a port that is no number', [], { BMS_GRPC_PORT: 'abc' }, 'is "abc": allowed is a port'],
     ['a flag that is neither true nor false', ['--insecure', 'maybe'], {}, 'allowed is true or false'],
+    [
+      'an empty list',
+      ['--providers='],
+      {},
+      'setting providers (--providers, BMS_PROVIDERS) is "": allowed is one text or more, separated by commas',
+    ],
+    ['a list with a hole', [], { BMS_PROVIDERS: 'cpu,,webgpu' }, 'is "cpu,,webgpu": allowed is one text or more'],
     ['a size with a wrong unit', ['--message-limit', '5MB'], {}, 'allowed is bytes, such as'],
   ])('names the setting, its value and what is allowed: %s', (_name, argv, env, sentence) => {
     expect(() => loadSettings('router', schema, { argv, env })).toThrow(SettingsError);
@@ -61,6 +68,12 @@ describe('loadSettings', () => {
     ['an unknown key', { router: { port: 1 } }, 'unknown key "router.port": allowed are grpcPort'],
     ['an unknown section', { rooter: {} }, 'unknown section "rooter"'],
     ['a wrong value', { router: { grpcPort: 'x' } }, 'setting grpcPort'],
+    [
+      'an empty list',
+      { router: { providers: [] } },
+      'setting providers (--providers, BMS_PROVIDERS) is []: allowed is one text',
+    ],
+    ['a list of something else', { router: { providers: [1] } }, 'allowed is one text or more, separated by commas'],
     ['no JSON', '{', 'cannot be read'],
     ['a list', [], 'must be a JSON object'],
   ])('refuses a file with %s', (_name, content, sentence) => {

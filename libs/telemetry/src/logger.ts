@@ -1,9 +1,7 @@
+import type { LogLevel } from '@bms/settings';
 import { destination, pino, type Logger } from 'pino';
 
 export type { Logger };
-
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** JSON lines on stdout, one per event, each with the service's name and the process id. */
 export function createLogger(service: string, level: LogLevel): Logger {

@@ -1,20 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { PREVIOUS_EXIT_VARIABLE } from '@bms/lifecycle';
-import { loadSettings, setting, type SettingsSources } from '@bms/settings';
-import { LOG_LEVELS } from '@bms/telemetry';
+import { loadSettings, serviceFields, setting, type SettingsSources } from '@bms/settings';
 import { MESSAGE_LIMIT_BYTES_DEFAULT } from '@bms/transport';
 import { z } from 'zod';
 import { defaultConcurrentRuns } from './servables/device-permits';
 
 export const settingsSchema = z.object({
-  data: setting.text('.bms').describe('folder that holds everything the mesh keeps'),
-  host: setting.text('127.0.0.1').describe('address that this worker binds to'),
-  advertise: setting.optionalText().describe('host that others are told, where HOST is a wildcard'),
-  insecure: setting
-    .flag(false)
-    .describe('allow a HOST beyond loopback although calls are neither encrypted nor authenticated'),
-  logLevel: setting.choice(LOG_LEVELS, 'info').describe('least level that is logged'),
+  ...serviceFields,
   grpcPort: setting.port(8800).describe('inference'),
   operationsPort: setting.port(8900).describe('/metrics, /healthz, /readyz'),
   registry: setting.list(['127.0.0.1:8700']).describe('addresses of registries, tried in turn'),

@@ -26,7 +26,7 @@ describe('the settings of a router', () => {
   it.each([
     ['a flag that does not exist', ['--rest-prot', '1'], '--rest-prot'],
     ['a port that is none', ['--rest-port', 'x'], 'setting restPort (--rest-port, BMS_REST_PORT) is "x"'],
-    ['no registry', ['--registry='], 'registry'],
+    ['no registry', ['--registry='], 'setting registry (--registry, BMS_REGISTRY) is "": allowed is one text or more'],
     [
       'less room for all requests than one takes in both its forms',
       ['--message-limit', '2GiB'],

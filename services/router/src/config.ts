@@ -1,17 +1,11 @@
 import { join } from 'node:path';
-import { loadSettings, setting, SettingsError, type SettingsSources } from '@bms/settings';
-import { LOG_LEVELS } from '@bms/telemetry';
+import { loadSettings, serviceFields, setting, SettingsError, type SettingsSources } from '@bms/settings';
 import { MESSAGE_LIMIT_BYTES_DEFAULT } from '@bms/transport';
 import { z } from 'zod';
 
 export const settingsSchema = z.object({
-  data: setting.text('.bms').describe('folder that holds everything the mesh keeps'),
+  ...serviceFields,
   state: setting.optionalText().describe('folder of the last routes; DATA/routers/0 by default'),
-  host: setting.text('127.0.0.1').describe('address to bind to'),
-  advertise: setting.optionalText().describe('host that others are told, where HOST is a wildcard'),
-  insecure: setting
-    .flag(false)
-    .describe('allow a HOST beyond loopback although calls are neither encrypted nor authenticated'),
   grpcPort: setting.port(8500).describe('port of the Open Inference Protocol (gRPC)'),
   restPort: setting.port(8501).describe("port of TensorFlow Serving's REST"),
   operationsPort: setting.port(8502).describe('port of /metrics, /healthz and /readyz'),
@@ -23,7 +17,6 @@ export const settingsSchema = z.object({
     .durationMs(2_000, 0)
     .describe('how long a request waits for a worker to come back when none is connected'),
   callsPerWorker: setting.integer(1_000, 1, 1_000_000).describe('requests that may be under way to one worker'),
-  logLevel: setting.choice(LOG_LEVELS, 'info').describe('least level that is logged'),
 });
 
 export type RouterConfig = Omit<z.infer<typeof settingsSchema>, 'state'> & { readonly state: string };
@@ -36,9 +29,6 @@ export function loadConfig(sources: SettingsSources): RouterConfig {
       `setting bytesInFlightLimit (--bytes-in-flight-limit, BMS_BYTES_IN_FLIGHT_LIMIT) is ${settings.bytesInFlightLimit}: ` +
         `allowed is twice messageLimit (${settings.messageLimit}) or more, so that the largest request has room, as JSON and as tensors`,
     );
-  }
-  if (settings.registry.length === 0) {
-    throw new SettingsError('setting registry (--registry, BMS_REGISTRY) is empty: at least one HOST:PORT is needed');
   }
   return { ...settings, state: settings.state ?? join(settings.data, 'routers', '0') };
 }
