@@ -16,9 +16,9 @@ export interface LoadClock {
 }
 
 export interface SecondReport {
-  /** 1 for the first. */
+  /** How many seconds have passed: 1 for the first report. */
   readonly second: number;
-  /** Of this second alone. */
+  /** Since the report before: of this second alone, as a rule. */
   readonly window: LoadTally;
   readonly total: LoadTally;
   readonly underWay: number;
@@ -44,6 +44,8 @@ export interface LoadResult {
 /** How long requests under way are waited for after an abort. */
 const ABORT_GRACE_MS = 1_000;
 const SECOND_MS = 1_000;
+/** So many overdue requests are sent at once; then answers get their turn, or being late would make later ones later still. */
+const BURST = 32;
 
 /** When request number `index` is due, in milliseconds from the start. */
 export function dueAtMs(index: number, ratePerSecond: number): number {
@@ -84,18 +86,27 @@ class LoadRun {
       signal.removeEventListener('abort', wakeUp);
       ended.abort();
     }
-    const seconds = await reporting;
-    if (this.window.sent + this.window.answered + this.window.failed > 0) this.report(seconds + 1);
-    return { total: this.total, tookMs: clock.nowMs() - this.startMs, abandoned: this.underWay };
+    const reported = await reporting;
+    const tookMs = clock.nowMs() - this.startMs;
+    if (this.window.sent + this.window.answered + this.window.failed > 0) {
+      this.report(Math.max(reported + 1, Math.ceil(tookMs / SECOND_MS)));
+    }
+    return { total: this.total, tookMs, abandoned: this.underWay };
   }
 
   private async sendAll(): Promise<void> {
     const { plan, clock, signal } = this.options;
-    while (this.sent < plan.requests && !signal.aborted) {
+    for (let inARow = 0; this.sent < plan.requests && !signal.aborted; ) {
       const dueMs = this.startMs + dueAtMs(this.sent, plan.ratePerSecond);
-      if (dueMs > clock.nowMs()) await clock.sleep(dueMs - clock.nowMs(), signal);
-      else if (this.underWay >= plan.concurrencyLimit) await this.nextEnd();
-      else this.sendOne(dueMs);
+      if (dueMs > clock.nowMs() || inARow === BURST) {
+        await clock.sleep(Math.max(0, dueMs - clock.nowMs()), signal);
+        inARow = 0;
+      } else if (this.underWay >= plan.concurrencyLimit) {
+        await this.nextEnd();
+      } else {
+        this.sendOne(dueMs);
+        inARow++;
+      }
     }
   }
 
@@ -133,13 +144,14 @@ class LoadRun {
     this.wake = undefined;
   }
 
-  /** Answers how many seconds it has reported. */
+  /** A second that was slept through, on a machine that is too busy, is part of the next one. Answers the last one reported. */
   private async reportSeconds(ended: AbortSignal): Promise<number> {
     const { clock } = this.options;
-    for (let second = 1; ; second++) {
-      await clock.sleep(Math.max(0, this.startMs + second * SECOND_MS - clock.nowMs()), ended);
-      if (ended.aborted) return second - 1;
-      this.report(second);
+    for (let reported = 0; ; ) {
+      await clock.sleep(Math.max(0, this.startMs + (reported + 1) * SECOND_MS - clock.nowMs()), ended);
+      if (ended.aborted) return reported;
+      reported = Math.max(reported + 1, Math.floor((clock.nowMs() - this.startMs) / SECOND_MS));
+      this.report(reported);
     }
   }
 

@@ -1,4 +1,4 @@
-import { assertNever, reasonToJSON, type Reason } from '@bms/contracts';
+import { assertNever, reasonName, type Reason } from '@bms/contracts';
 import { LatencyHistogram } from './latency-histogram';
 
 /**
@@ -63,7 +63,7 @@ export class LoadTally {
         return this.recordAnswer(outcome.by, latencyMs);
       case 'failed':
         this.failed++;
-        return this.recordFailure(reasonToJSON(outcome.reason).replace(/^REASON_/, ''), outcome.message);
+        return this.recordFailure(reasonName(outcome.reason), outcome.message);
       default:
         return assertNever(outcome);
     }

@@ -83,8 +83,8 @@ export function summaryText({ total, tookMs, abandoned }: LoadResult, trustedVer
       `p99 ${milliseconds(latencies.percentileMs(0.99))}, longest ${milliseconds(latencies.maxMs)}`,
     ...sharesLine('Answers by worker', total.workers, nameOf),
     ...sharesLine('Answers by version', total.versions, String),
-    ...(total.triedAgain > 0 ? [`${formatCount(total.triedAgain)} answers took more than one attempt`] : []),
-    ...(abandoned > 0 ? [`${formatCount(abandoned)} were still under way when it was ended`] : []),
+    ...(total.triedAgain > 0 ? [`Took more than one attempt: ${formatCount(total.triedAgain)}`] : []),
+    ...(abandoned > 0 ? [`Still under way when it was ended: ${formatCount(abandoned)}`] : []),
     ...(trustedVersions.length > 0
       ? [`Version ${trustedVersions.join(', ')}: compared with its own first answers`]
       : []),
