@@ -1,4 +1,4 @@
-import { BmsError, Reason, reasonToJSON, type FieldViolation } from '@bms/contracts';
+import { BmsError, Reason, reasonName, type FieldViolation } from '@bms/contracts';
 import { StartError } from '@bms/lifecycle';
 import { SettingsError } from '@bms/settings';
 import { CommanderError } from 'commander';
@@ -34,7 +34,13 @@ export function explain(error: unknown): Explanation {
   if (BmsError.is(error)) {
     const advice = ADVICE[error.reason] ?? '';
     const { message, violations } = error;
-    return { exitCode: exitCodeOf(error.reason), reason: nameOf(error.reason), sentence: message, advice, violations };
+    return {
+      exitCode: exitCodeOf(error.reason),
+      reason: reasonName(error.reason),
+      sentence: message,
+      advice,
+      violations,
+    };
   }
   if (error instanceof Error && error.name === 'AbortError') {
     return { exitCode: EXIT.interrupted, reason: 'CANCELLED', sentence: 'given up', advice: '', violations: [] };
@@ -92,10 +98,6 @@ const ADVICE: Partial<Readonly<Record<Reason, string>>> = {
   [Reason.DIGEST_MISMATCH]: 'Push again: the file changed meanwhile, or was damaged on its way.',
   [Reason.INTERNAL]: 'This is a bug in BMS; the logs are in the "logs" folder of the data folder.',
 };
-
-function nameOf(reason: Reason): string {
-  return reasonToJSON(reason).replace(/^REASON_/, '');
-}
 
 /** Errors whose message is written for people. */
 function isForeseen(error: unknown): error is Error {

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BmsError, CallMetadata, Reason, reasonToJSON, type modelService } from '@bms/contracts';
+import { BmsError, CallMetadata, Reason, type modelService } from '@bms/contracts';
 import { CommandLineUnderTest } from './command-line.testkit';
 
 describe('bms', () => {
@@ -109,7 +109,7 @@ describe('bms', () => {
     const { error } = JSON.parse(stderr) as { readonly error: Readonly<Record<string, unknown>> };
     expect(error).toMatchObject({
       exitCode: 1,
-      reason: reasonToJSON(Reason.IN_USE).replace('REASON_', ''),
+      reason: 'IN_USE',
       sentence: 'told so',
     });
   });

@@ -25,7 +25,10 @@ describe('readVersionConfig', () => {
     ['{"replicas": "3"}', 'replicas is "3": allowed is a whole number, 0'],
     ['{"replicas": -1}', 'replicas is -1: allowed is'],
     ['{"intraOpThreads": 1.5}', 'intraOpThreads is 1.5: allowed is'],
-    ['{"graphOptimization": "max"}', 'graphOptimization is "max": allowed is "disabled", "basic", "extended" or "all"'],
+    [
+      '{"graphOptimization": "max"}',
+      'graphOptimization is "max": allowed is one of "disabled", "basic", "extended", "all"',
+    ],
     ['[]', 'must be a JSON object with replicas,'],
     ['null', 'must be a JSON object'],
     ['{"replicas": NaN}', 'cannot be read as JSON'],

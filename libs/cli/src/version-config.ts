@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { BmsError, Reason } from '@bms/contracts';
+import { BmsError, GRAPH_OPTIMIZATIONS, INTRA_OP_THREADS_MAX, Reason, REPLICAS_MAX } from '@bms/contracts';
 import { z } from 'zod';
 
 /** The name of a version's configuration inside a pushed folder. */
@@ -7,16 +7,16 @@ export const CONFIG_FILE = 'bms.json';
 
 const count = (max: number): z.ZodNumber => z.number().int().min(0).max(max);
 const schema = z.strictObject({
-  replicas: count(1_000).optional(),
-  intraOpThreads: count(256).optional(),
-  graphOptimization: z.enum(['disabled', 'basic', 'extended', 'all']).optional(),
+  replicas: count(REPLICAS_MAX).optional(),
+  intraOpThreads: count(INTRA_OP_THREADS_MAX).optional(),
+  graphOptimization: z.enum(GRAPH_OPTIMIZATIONS).optional(),
 });
 
 /** What each key may hold, in words. */
 const ALLOWED: Readonly<Record<keyof VersionConfigFile, string>> = {
-  replicas: "a whole number, 0 (the mesh's default) to 1000",
-  intraOpThreads: "a whole number, 0 (the worker's default) to 256",
-  graphOptimization: '"disabled", "basic", "extended" or "all"',
+  replicas: `a whole number, 0 (the mesh's default) to ${REPLICAS_MAX}`,
+  intraOpThreads: `a whole number, 0 (the worker's default) to ${INTRA_OP_THREADS_MAX}`,
+  graphOptimization: `one of ${GRAPH_OPTIMIZATIONS.map((word) => JSON.stringify(word)).join(', ')}`,
 };
 
 /** How a version is to be served, as a person writes it down. What is left out is the mesh's default. */

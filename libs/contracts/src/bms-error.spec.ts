@@ -1,4 +1,4 @@
-import { BmsError } from './bms-error';
+import { BmsError, reasonName } from './bms-error';
 import { Reason } from './gen/bms/error/v1/error';
 
 describe('BmsError', () => {
@@ -14,6 +14,10 @@ describe('BmsError', () => {
     const other = BmsError.from(new Error('password=secret'));
     expect([other.reason, other.message]).toEqual([Reason.INTERNAL, 'an internal error']);
     expect((other.cause as Error).message).toBe('password=secret');
+  });
+
+  it('names its reason without a prefix', () => {
+    expect(reasonName(Reason.NOT_READY)).toBe('NOT_READY');
   });
 
   it('takes an abort for what it is', () => {

@@ -1,5 +1,10 @@
 import { Reason } from './gen/bms/error/v1/error';
 
+/** A reason's name without the enum's prefix, such as `NOT_READY`: so it travels in ErrorInfo, and so logs and metrics name it. */
+export function reasonName(reason: Reason): string {
+  return Reason[reason];
+}
+
 /** A field of a request and what is wrong with it. */
 export interface FieldViolation {
   /** Path of the field, such as `inputs[0].shape`. */

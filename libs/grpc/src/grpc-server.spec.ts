@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { BmsError, health, Reason } from '@bms/contracts';
+import { BmsError, health, Reason, reasonName } from '@bms/contracts';
 import { implement, MessageQueue, Metadata, PortTakenError, type ServerCall } from '@bms/transport';
 import { GrpcChannel } from './grpc-channel';
 import { GrpcServer } from './grpc-server';
@@ -324,7 +324,7 @@ describe('drain', () => {
       while (outcome === 'answered') {
         outcome = await channel.unary('/a.B/Echo', bytes('x')).then(
           () => 'answered',
-          (error: BmsError) => Reason[error.reason],
+          (error: BmsError) => reasonName(error.reason),
         );
         outcomes.push(outcome);
       }

@@ -1,11 +1,11 @@
-import { BmsError, reasonToJSON } from '@bms/contracts';
+import { BmsError, reasonName } from '@bms/contracts';
 
 /** What `act` is refused with, as `REASON message`; fails when it is not refused with a BmsError. */
 export function refusal(act: () => unknown): string {
   try {
     act();
   } catch (error) {
-    if (error instanceof BmsError) return `${reasonToJSON(error.reason).replace('REASON_', '')} ${error.message}`;
+    if (error instanceof BmsError) return `${reasonName(error.reason)} ${error.message}`;
     throw error;
   }
   throw new Error('it was not refused');

@@ -1,4 +1,4 @@
-import { Reason, rpc, type FieldViolation } from '@bms/contracts';
+import { Reason, reasonName, rpc, type FieldViolation } from '@bms/contracts';
 import type { GrpcCode } from './grpc-code';
 
 /** What travels beside the code and the sentence of an error. */
@@ -69,7 +69,7 @@ function errorInfo({ reason, facts }: StatusDetails): Uint8Array {
       .slice(0, ENTRIES_MAX)
       .map(([name, value]) => [name, cut(value)]),
   );
-  return rpc.ErrorInfo.encode({ reason: Reason[reason], domain: DOMAIN, metadata }).finish();
+  return rpc.ErrorInfo.encode({ reason: reasonName(reason), domain: DOMAIN, metadata }).finish();
 }
 
 function retryInfo(retryAfterMs: number): Uint8Array {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BmsError, CallMetadata, inference, models, Reason, reasonToJSON } from '@bms/contracts';
+import { BmsError, CallMetadata, inference, models, Reason, reasonName } from '@bms/contracts';
 import { GrpcChannel, GrpcServer } from '@bms/grpc';
 import { inspectOnnxFile } from '@bms/onnx-inspect';
 import { gatherModel, matMulModel, textIdentityModel } from '@bms/onnx-inspect/testkit';
@@ -282,8 +282,8 @@ describe('ModelInfer on a worker', () => {
   ])('refuses %s, and goes on', async (_, body, metadata, reason, message) => {
     const error = await infer(request(body), metadata).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(BmsError);
-    expect([reasonToJSON((error as BmsError).reason), (error as BmsError).message]).toEqual([
-      reasonToJSON(reason),
+    expect([reasonName((error as BmsError).reason), (error as BmsError).message]).toEqual([
+      reasonName(reason),
       expect.stringMatching(message),
     ]);
     expect((error as BmsError).message).not.toContain(folder);

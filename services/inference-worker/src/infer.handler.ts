@@ -1,4 +1,4 @@
-import { BmsError, CallMetadata, inference, Reason, reasonToJSON } from '@bms/contracts';
+import { BmsError, CallMetadata, inference, Reason, reasonName } from '@bms/contracts';
 import { inferResponse, readInferInputs } from '@bms/tensor';
 import { implement, type Routes, type ServerCall } from '@bms/transport';
 import type { PredictStack } from './predict.stack';
@@ -88,7 +88,7 @@ async function observed(
     return response;
   } catch (error) {
     const { reason } = BmsError.from(error);
-    observe({ servable, outcome: reasonToJSON(reason).replace(/^REASON_/, ''), timings: undefined });
+    observe({ servable, outcome: reasonName(reason), timings: undefined });
     throw error;
   }
 }

@@ -5,7 +5,7 @@ import {
   DEFAULT_TENANT,
   inference,
   parseTenantId,
-  Reason,
+  reasonName,
   type TenantId,
 } from '@bms/contracts';
 import { jsonOfResponse, requestOfJson, type JsonForm } from '@bms/tensor';
@@ -66,7 +66,7 @@ export class RestHandler {
     answer.header(REQUEST_ID_HEADER, requestId);
     this.answer({ http, answer, requestId, asked }).catch((error: unknown) => {
       const { reason, message, retryAfterMs } = withRequestId(error, requestId);
-      answer.header(REASON_HEADER, Reason[reason]);
+      answer.header(REASON_HEADER, reasonName(reason));
       if (retryAfterMs !== undefined)
         answer.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
       answer.json(httpStatusOf(reason), { error: message });

@@ -1,4 +1,4 @@
-import { BmsError, reasonToJSON, type FieldViolation } from '@bms/contracts';
+import { BmsError, reasonName, type FieldViolation } from '@bms/contracts';
 import { GrpcCode, httpStatusOf, statusOf } from '@bms/transport';
 
 /** The body of every refused or failed HTTP call. */
@@ -21,7 +21,7 @@ export function errorAnswer(thrown: unknown): { readonly status: number; readonl
     body: {
       error: {
         code: Object.entries(GrpcCode).find(([, value]) => value === code)?.[0] ?? 'UNKNOWN',
-        reason: reasonToJSON(error.reason).replace(/^REASON_/, ''),
+        reason: reasonName(error.reason),
         message,
         violations: error.violations,
       },

@@ -1,10 +1,9 @@
-import { BmsError } from '@bms/contracts';
+import { BmsError, reasonName } from '@bms/contracts';
 import type { Logger } from '@bms/telemetry';
 import type { Bytes, Codec } from '@bms/transport';
 import type { AuditLog } from '../audit/audit-log';
 import type { ManagementCall, ManagementLayer, RequestFields } from '../management-call';
 import { subjectOf } from '../request-fields';
-import { outcomeName } from './observe';
 
 /**
  * Writes an entry for each changing call once its outcome is known. The change has happened by then, so an entry that cannot be
@@ -30,7 +29,7 @@ export function audit(log: AuditLog, logger: Logger, now: () => number): Managem
       await write('OK', subjectOf({ ...call.fields, ...madeVersion(call, answer) }));
       return answer;
     } catch (error) {
-      await write(outcomeName(BmsError.from(error).reason), subjectOf(call.fields));
+      await write(reasonName(BmsError.from(error).reason), subjectOf(call.fields));
       throw error;
     }
   };

@@ -1,4 +1,4 @@
-import { BmsError, Reason, reasonToJSON } from '@bms/contracts';
+import { BmsError, Reason, reasonName } from '@bms/contracts';
 import { Counter, Histogram, LATENCY_BUCKETS_SECONDS, type Logger, type Registry } from '@bms/telemetry';
 import type { ManagementCall, ManagementLayer } from '../management-call';
 
@@ -31,18 +31,13 @@ export function observe(metrics: Registry, logger: Logger, nowMs: () => number):
       return answer;
     } catch (error) {
       const { reason, message } = BmsError.from(error);
-      end(outcomeName(reason));
+      end(reasonName(reason));
       const isOurs = reason === Reason.INTERNAL;
-      const facts = { ...describe(call), reason: outcomeName(reason), message, ...(isOurs ? { err: error } : {}) };
+      const facts = { ...describe(call), reason: reasonName(reason), message, ...(isOurs ? { err: error } : {}) };
       logger[isOurs ? 'error' : call.method.changes ? 'info' : 'debug'](facts, 'refused');
       throw error;
     }
   };
-}
-
-/** A reason without its prefix, as it travels in ErrorInfo. */
-export function outcomeName(reason: Reason): string {
-  return reasonToJSON(reason).replace(/^REASON_/, '');
 }
 
 function describe({ method, requestId, via, peer }: ManagementCall): Readonly<Record<string, string>> {

@@ -1,4 +1,4 @@
-import { Reason, reasonToJSON } from '@bms/contracts';
+import { Reason, reasonName } from '@bms/contracts';
 import { GrpcCode, httpStatusOf } from '@bms/transport';
 import { MANAGEMENT_METHODS, type ManagementMethod } from '../management-method';
 import type { ContractRegistry } from './contract-registry';
@@ -74,7 +74,7 @@ function errorSchema(): JsonSchema {
             enum: Object.keys(GrpcCode).filter((name) => name !== 'OK'),
             description: 'the gRPC code',
           },
-          reason: { type: 'string', enum: reasons.map((reason) => reasonToJSON(reason).replace(/^REASON_/, '')) },
+          reason: { type: 'string', enum: reasons.map(reasonName) },
           message: { type: 'string', description: 'a sentence for people' },
           violations: {
             type: 'array',

@@ -1,14 +1,8 @@
 import type { ArtifactCache, MaterializedArtifact } from '@bms/artifacts';
-import type { models } from '@bms/contracts';
+import { GRAPH_OPTIMIZATIONS, type GraphOptimization, type models } from '@bms/contracts';
 import type { Clock } from '../clock';
 import type { Device } from '../servables/device';
-import {
-  GRAPH_OPTIMIZATIONS,
-  type Executor,
-  type ExecutorFactory,
-  type GraphOptimization,
-  type RunRequest,
-} from '../servables/executor';
+import type { Executor, ExecutorFactory, RunRequest } from '../servables/executor';
 import { Servable } from '../servables/servable';
 import type { LoadJournal } from './load-journal';
 import type { MemoryLedger } from './memory-ledger';

@@ -1,3 +1,4 @@
+import type { GraphOptimization } from '@bms/contracts';
 import type { Tensor } from '@bms/tensor';
 import type { Device } from './device';
 
@@ -15,10 +16,6 @@ export interface ExecutorSpec {
    */
   readonly runMarkFile?: string | undefined;
 }
-
-export const GRAPH_OPTIMIZATIONS = ['disabled', 'basic', 'extended', 'all'] as const;
-/** How far ONNX Runtime rewrites the graph before it runs. */
-export type GraphOptimization = (typeof GRAPH_OPTIMIZATIONS)[number];
 
 /** What is known of a model once it is loaded. */
 export interface LoadedModel {

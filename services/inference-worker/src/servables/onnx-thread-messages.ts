@@ -1,4 +1,5 @@
-import type { GraphOptimization, LoadedModel } from './executor';
+import type { GraphOptimization } from '@bms/contracts';
+import type { LoadedModel } from './executor';
 
 /** A tensor inside a turn's one buffer. BYTES tensors lie there as on the wire: each element behind its 4-byte length. */
 export interface PackedInput {

@@ -1,4 +1,4 @@
-import { Reason } from '@bms/contracts';
+import { Reason, reasonName } from '@bms/contracts';
 import type { BmsError } from '@bms/contracts';
 
 /** How a call is counted: see CallTotals in the contracts. `cancelled` ended for nobody, and is counted nowhere. */
@@ -30,5 +30,5 @@ export function outcomeOf(failure: BmsError | undefined): Outcome {
 
 /** The reason as metrics and logs name it; `OK` for an answer. */
 export function outcomeName(failure: BmsError | undefined): string {
-  return failure === undefined ? 'OK' : Reason[failure.reason];
+  return failure === undefined ? 'OK' : reasonName(failure.reason);
 }
