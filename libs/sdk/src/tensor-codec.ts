@@ -7,12 +7,13 @@ import {
   isBytes,
   newTypedArray,
   rawOf,
+  smallFloatBits,
+  smallFloatValue,
   typedArrayOf,
   type FixedSizeDatatype,
   type FixedSizeTensor,
   type Tensor,
 } from '@bms/tensor';
-import { bf16Of, fp16Of, valueOfBf16, valueOfFp16 } from './half-float';
 import type { TensorData, TensorInput, TensorOutput } from './tensor-value';
 
 /** The wire's tensor of what a caller gave. Throws INVALID_TENSOR that names `field`. */
@@ -40,9 +41,10 @@ export function outputOf(tensor: Tensor): TensorOutput {
     case 'BOOL':
       return { datatype, shape, data: Array.from(data, (byte) => byte !== 0) };
     case 'FP16':
-      return { datatype, shape, data: Float32Array.from(typedArrayOf(datatype, data), valueOfFp16) };
-    case 'BF16':
-      return { datatype, shape, data: Float32Array.from(typedArrayOf(datatype, data), valueOfBf16) };
+    case 'BF16': {
+      const values = Float32Array.from(typedArrayOf(datatype, data), (bits) => smallFloatValue(datatype, bits));
+      return { datatype, shape, data: values };
+    }
     default:
       return { datatype, shape, data: typedArrayOf(datatype, data) } as TensorOutput;
   }
@@ -105,8 +107,8 @@ const ELEMENT_OF: Readonly<Record<FixedSizeDatatype, Element>> = {
   INT16: integer(-(2 ** 15), 2 ** 15 - 1),
   INT32: integer(-(2 ** 31), 2 ** 31 - 1),
   INT64: bigInteger(-(2n ** 63n), 2n ** 63n - 1n),
-  FP16: float(fp16Of),
-  BF16: float(bf16Of),
+  FP16: float((value) => smallFloatBits('FP16', value)),
+  BF16: float((value) => smallFloatBits('BF16', value)),
   FP32: float((value) => value),
   FP64: float((value) => value),
 };
