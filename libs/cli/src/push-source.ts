@@ -1,7 +1,7 @@
-import { join, posix } from 'node:path';
+import { join } from 'node:path';
 import { artifactOf, scanArtifact, type ScannedArtifact } from '@bms/artifacts';
 import { BmsError, models, Reason } from '@bms/contracts';
-import { inspectOnnxFile } from '@bms/onnx-inspect';
+import { checkExternalData, inspectOnnxFile } from '@bms/onnx-inspect';
 import type { PushFile } from '@bms/sdk';
 import { CONFIG_FILE, readVersionConfig, type VersionConfigFile } from './version-config';
 
@@ -50,19 +50,12 @@ function entryOf({ files }: ScannedArtifact, wish: string): string {
   }
 }
 
-async function checkModel({ root, files, single }: ScannedArtifact, entry: string, signal: AbortSignal): Promise<void> {
+async function checkModel({ root, files }: ScannedArtifact, entry: string, signal: AbortSignal): Promise<void> {
   const { externalData } = await inspectOnnxFile(join(root, entry), signal).catch((error: unknown) => {
     if (!BmsError.is(error, Reason.INVALID_MODEL)) throw error;
-    throw invalidModel(entry, `${entry} cannot be served: ${error.message}`);
+    const description = `${entry} cannot be served: ${error.message}`;
+    throw new BmsError(Reason.INVALID_MODEL, description, { violations: [{ field: entry, description }] });
   });
-  for (const { location } of externalData) {
-    const path = posix.join(posix.dirname(entry), location);
-    if (files.some((file) => file.path === path)) continue;
-    const remedy = single ? 'push the folder that has both' : 'put it there';
-    throw invalidModel(path, `${entry} keeps weights in ${path}, which is not among the files: ${remedy}`);
-  }
-}
-
-function invalidModel(field: string, description: string): BmsError {
-  return new BmsError(Reason.INVALID_MODEL, description, { violations: [{ field, description }] });
+  const sizes = new Map(files.map(({ path, sizeBytes }) => [path, sizeBytes]));
+  checkExternalData(entry, externalData, (path) => sizes.get(path));
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BmsError, type models, Reason, type modelService } from '@bms/contracts';
-import { buildOnnxModel, identityModel } from '@bms/onnx-inspect/testkit';
+import { buildOnnxModel, externalDataModel, identityModel } from '@bms/onnx-inspect/testkit';
 import { CommandLineUnderTest } from '../command-line.testkit';
 
 /** A model with weights of its own, as large as wanted. */
@@ -211,6 +211,14 @@ describe('bms push', () => {
       expect(stderr).toContain(
         'm.onnx keeps weights in weights.bin, which is not among the files: push the folder that has both',
       );
+    });
+
+    it('weights that are cut off', async () => {
+      const { model, data } = externalDataModel();
+      const path = folder({ 'm.onnx': model, 'weights.bin': data.subarray(1) });
+      const { exitCode, stderr } = await bms.run('push', 'tiny', path);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain('weights.bin has 23 bytes, but the weights of m.onnx in it need 24');
     });
   });
 
