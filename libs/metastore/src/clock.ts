@@ -1,10 +1,10 @@
 /** Time that never jumps, injected so that tests need not wait for it. */
 export interface Clock {
   /** Milliseconds from an arbitrary start; only differences mean something. */
-  nowMs(): number;
+  monotonicMs(): number;
   /**
    * Calls back once after `delayMs`, or earlier where that is longer than the system can count: whoever is called looks
-   * at {@link nowMs}. Does not keep the process alive. Answers the way to call it off.
+   * at {@link monotonicMs}. Does not keep the process alive. Answers the way to call it off.
    */
   setTimer(callback: () => void, delayMs: number): () => void;
 }
@@ -13,7 +13,7 @@ export interface Clock {
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
-  nowMs: () => performance.now(),
+  monotonicMs: () => performance.now(),
   setTimer: (callback, delayMs) => {
     const timer = setTimeout(callback, Math.min(delayMs, TIMER_MAX_MS)).unref();
     return () => clearTimeout(timer);

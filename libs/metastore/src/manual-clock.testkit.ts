@@ -5,7 +5,7 @@ export class ManualClock implements Clock {
   private now = 0;
   private readonly timers = new Set<{ readonly dueMs: number; readonly callback: () => void }>();
 
-  nowMs(): number {
+  monotonicMs(): number {
     return this.now;
   }
 

@@ -54,7 +54,7 @@ export class LeaseTable {
 
   isDue(leaseId: LeaseId): boolean {
     const lease = this.leases.get(leaseId);
-    return lease !== undefined && lease.holds.size === 0 && this.clock.nowMs() >= lease.deadlineMs;
+    return lease !== undefined && lease.holds.size === 0 && this.clock.monotonicMs() >= lease.deadlineMs;
   }
 
   /** The lease is no more. */
@@ -75,13 +75,13 @@ export class LeaseTable {
 
   private startTime(leaseId: LeaseId, lease: Lease, ms: number): void {
     if (this.leases.get(leaseId) !== lease) return;
-    lease.deadlineMs = this.clock.nowMs() + ms;
+    lease.deadlineMs = this.clock.monotonicMs() + ms;
     this.setTimer(leaseId, lease, ms);
   }
 
   private setTimer(leaseId: LeaseId, lease: Lease, ms: number): void {
     lease.cancelTimer = this.clock.setTimer(() => {
-      const restMs = lease.deadlineMs - this.clock.nowMs();
+      const restMs = lease.deadlineMs - this.clock.monotonicMs();
       if (restMs > 0) return this.setTimer(leaseId, lease, restMs); // timers may fire early
       void this.expire(leaseId).catch(() => {
         if (this.isDue(leaseId)) this.startTime(leaseId, lease, RETRY_MS);
