@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BmsError } from '@bms/contracts';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { characterSetFor } from '../character-set';
 import type { CliContext } from '../cli-context';
 import { LOAD_DEFAULTS, parseLoadOptions, type LoadFlags, type LoadOptions } from '../load/load-options';
@@ -24,11 +24,11 @@ export function addLoadCommand(program: Command, context: CliContext): void {
     examples: ['npx bms load digits --rate 200 --seconds 60', 'npx bms load NAME@2 --input request.json --rate 20'],
     configure: (command) =>
       command
-        .option('--rate <n>', 'requests a second', LOAD_DEFAULTS.rate)
-        .option('--seconds <n>', 'how long', LOAD_DEFAULTS.seconds)
-        .option('--concurrency-limit <n>', 'requests under way at once; more wait', LOAD_DEFAULTS.concurrencyLimit)
-        .option('--deadline-ms <n>', 'milliseconds after which a request has failed', LOAD_DEFAULTS.deadlineMs)
-        .option('--attempts <n>', 'how often this client tries a request in all', LOAD_DEFAULTS.attempts)
+        .addOption(option('--rate <n>', 'requests a second', LOAD_DEFAULTS.rate))
+        .addOption(option('--seconds <n>', 'how long', LOAD_DEFAULTS.seconds))
+        .addOption(option('--concurrency-limit <n>', 'under way at once; more wait', LOAD_DEFAULTS.concurrencyLimit))
+        .addOption(option('--deadline-ms <n>', 'after which a request has failed', LOAD_DEFAULTS.deadlineMs))
+        .addOption(option('--attempts <n>', 'how often this client tries a request in all', LOAD_DEFAULTS.attempts))
         .option('--input <file>', 'send the request in a JSON file, in a form that "bms predict" takes')
         .addHelpText('after', WHAT_IT_DOES),
     run: async (session, [name = ''], flags) => {
@@ -51,6 +51,11 @@ export function addLoadCommand(program: Command, context: CliContext): void {
       if (failed + wrong > 0) throw new Error(`${failed} requests failed, ${wrong} answers were wrong`);
     },
   });
+}
+
+/** Its default is shown without the quotes that commander would put around it. */
+function option(flags: string, description: string, fallback: string): Option {
+  return new Option(flags, description).default(fallback, fallback);
 }
 
 function senderOf(

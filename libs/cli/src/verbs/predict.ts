@@ -33,7 +33,7 @@ export function addPredictCommand(program: Command, context: CliContext): void {
       command
         .option('--sample <n>', 'a picture of examples/digits, 0 to 1796: drawn with the answer beside it')
         .option('--input <file>', 'a JSON file; - reads standard input')
-        .option('--held-out', 'all held-out pictures: prints the accuracy of each version, and fails where it is not')
+        .option('--held-out', 'all held-out pictures: prints the accuracy, and fails where it is not what was measured')
         .addHelpText('after', FILE_FORMS),
     run: async (session, [name = ''], options) => {
       const reference = parseModelReference(name);
