@@ -8,7 +8,7 @@ const { OFFLINE, DELETED } = models.VersionState;
 
 let registry: RunningRegistry;
 beforeEach(async () => {
-  registry = await RunningRegistry.start({ 'lease-ttl-ms': '1000' });
+  registry = await RunningRegistry.start({ 'lease-ttl-ms': '2000' });
 });
 afterEach(() => registry.close());
 
@@ -35,7 +35,7 @@ describe('the way of a version', () => {
       registry.models.activateVersion({ ref: ref(1n), timeoutMs: 50n }, registry.trusted),
     ).rejects.toMatchObject({
       reason: Reason.NOT_READY,
-      message: expect.stringContaining('default/digits@1 is not ready: w1 is') as string,
+      message: expect.stringContaining('default/digits@1 is not ready: w1') as string,
     });
     expect((await registry.model()).model?.activeVersion).toBe(0n);
 
