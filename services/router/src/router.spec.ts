@@ -378,22 +378,22 @@ describe('a router among real connections', () => {
     });
 
     it('refuses, with a retry hint, what would be too much in memory', async () => {
-      await startFollowing('--message-limit', '1KiB', '--bytes-in-flight-limit', '1KiB');
+      await startFollowing('--message-limit', '1KiB', '--bytes-in-flight-limit', '2KiB');
       let answer = (): void => {};
       const held = new Promise<void>((resolve) => (answer = resolve));
       one.answer = two.answer = async () => {
         await held;
         return Buffer.from('late');
       };
-      const half = ModelInferRequest.encode(
-        ModelInferRequest.create({ modelName: 'digits', rawInputContents: [Buffer.alloc(600)] }),
+      const nearlyHalf = ModelInferRequest.encode(
+        ModelInferRequest.create({ modelName: 'digits', rawInputContents: [Buffer.alloc(900)] }),
       ).finish();
-      const arrived = Promise.race([one.arrival(), two.arrival()]);
-      const first = infer(half);
+      const arrived = Promise.all([one.arrival(), two.arrival()]);
+      const underWay = [infer(nearlyHalf), infer(nearlyHalf)];
       await arrived;
-      expect(await failureOf(infer(half))).toMatchObject({ reason: Reason.OVERLOADED, retryAfterMs: 100 });
+      expect(await failureOf(infer(nearlyHalf))).toMatchObject({ reason: Reason.OVERLOADED, retryAfterMs: 100 });
       answer();
-      expect((await first).text).toBe('late');
+      expect((await Promise.all(underWay)).map(({ text }) => text)).toEqual(['late', 'late']);
     });
   });
 
