@@ -3,5 +3,4 @@
 const { checkNode, ensureBuilt, ensureInstalled } = require('./toolchain');
 
 checkNode();
-ensureInstalled(console.log);
-ensureBuilt(console.log);
+ensureInstalled(console.log).then(() => ensureBuilt(console.log));

@@ -5,8 +5,9 @@ const path = require('node:path');
 const { root, checkNode, ensureBuilt, ensureInstalled } = require('./toolchain');
 
 checkNode();
-ensureInstalled((line) => console.log(`[1/3] ${line}`));
-ensureBuilt((line) => console.log(`[2/3] ${line}`));
-console.log('[3/3] starting the mesh …');
-process.chdir(root);
-require(path.join(root, 'libs', 'cli', 'dist', 'index.js')).main(['up', '--example', ...process.argv.slice(2)]);
+ensureInstalled((line) => console.log(`[1/3] ${line}`)).then(() => {
+  ensureBuilt((line) => console.log(`[2/3] ${line}`));
+  console.log('[3/3] starting the mesh …');
+  process.chdir(root);
+  require(path.join(root, 'libs', 'cli', 'dist', 'index.js')).main(['up', '--example', ...process.argv.slice(2)]);
+});

@@ -6,8 +6,9 @@ const path = require('node:path');
 const { root, checkNode, ensureBuilt, ensureInstalled } = require('./toolchain');
 
 checkNode();
-ensureInstalled(console.log);
-ensureBuilt(console.log);
-const jest = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-const result = spawnSync(process.execPath, [jest, ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
-process.exit(result.status ?? 1);
+ensureInstalled(console.log).then(() => {
+  ensureBuilt(console.log);
+  const jest = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
+  const result = spawnSync(process.execPath, [jest, ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+  process.exit(result.status ?? 1);
+});

@@ -1,6 +1,6 @@
 'use strict';
 // What must be there before anything of ours can run: packages and a build. Runs on Node's own modules alone.
-const { spawnSync } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -24,21 +24,40 @@ function checkNode() {
 }
 
 /** Installs the packages of package-lock.json unless exactly those are there. */
-function ensureInstalled(say) {
+async function ensureInstalled(say) {
   const lock = createHash('sha256')
     .update(fs.readFileSync(path.join(root, 'package-lock.json')))
     .digest('hex');
   const stamp = path.join(root, 'node_modules', '.bms-installed');
   if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === lock) return;
   say('installing packages (npm ci; once, about half a minute) …');
-  const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    shell: process.platform === 'win32',
-  });
-  if (result.status !== 0)
-    giveUp('npm ci failed (see above). Is the npm registry reachable? Then run the command again.');
+  const code = await runUntilInterrupted('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  if (code !== 0) giveUp('npm ci failed (see above). Is the npm registry reachable? Then run the command again.');
   fs.writeFileSync(stamp, lock);
+}
+
+/**
+ * Runs a command in a process group of its own, which ends at once when this process is told to stop: npm by itself goes on
+ * for half a minute after a Ctrl-C, and would then work against the next start.
+ */
+function runUntilInterrupted(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], detached: true });
+    const interrupt = () => {
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // it has just ended
+      }
+      process.exit(130);
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, interrupt);
+    child.once('error', () => resolve(1));
+    child.once('exit', (code) => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(signal, interrupt);
+      resolve(code ?? 1);
+    });
+  });
 }
 
 /** Compiles what changed. */

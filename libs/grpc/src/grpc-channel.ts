@@ -26,7 +26,7 @@ export interface GrpcChannelOptions {
   readonly reconnectMaxMs?: number | undefined;
   /** While calls are in flight, the peer is asked this often whether it lives; 500 ms by default. */
   readonly keepaliveMs?: number | undefined;
-  /** How long the peer may take to answer that; 1000 ms by default. */
+  /** How long the peer may take to answer that; 3000 ms by default, so that a machine without idle cores is not taken for a dead peer. */
   readonly keepaliveTimeoutMs?: number | undefined;
   /** 0 to 1, for the jitter of pauses; Math.random by default. */
   readonly random?: (() => number) | undefined;
@@ -68,7 +68,7 @@ export class GrpcChannel implements Channel {
       windowBytes: options.windowBytes ?? 4 * 1024 * 1024,
       connectTimeoutMs: options.connectTimeoutMs ?? 5000,
       keepaliveMs: options.keepaliveMs ?? 500,
-      keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 1000,
+      keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 3000,
     };
     this.reconnectMinMs = options.reconnectMinMs ?? 50;
     this.reconnectMaxMs = options.reconnectMaxMs ?? 1000;

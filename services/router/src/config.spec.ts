@@ -14,7 +14,7 @@ describe('the settings of a router', () => {
       messageLimit: 64 * 2 ** 20,
       bytesInFlightLimit: 512 * 2 ** 20,
       deadlineMs: 60_000,
-      waitMs: 2_000,
+      waitMs: 10_000,
     });
   });
 

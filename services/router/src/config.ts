@@ -14,7 +14,7 @@ export const settingsSchema = z.object({
   bytesInFlightLimit: setting.bytes(512 * 1024 * 1024).describe('bytes of requests that may be in memory at once'),
   deadlineMs: setting.durationMs(60_000).describe('how long a request may take whose caller does not say'),
   waitMs: setting
-    .durationMs(2_000, 0)
+    .durationMs(10_000, 0)
     .describe('how long a request waits for a worker to come back when none is connected'),
   callsPerWorker: setting.integer(1_000, 1, 1_000_000).describe('requests that may be under way to one worker'),
 });

@@ -117,7 +117,10 @@ export function rollBackTarget(state: ModelState, wish: number | undefined): num
   }
   const target = ways.find((number) => state.versions.get(number)?.state === 'published');
   if (target !== undefined) return target;
-  const why = ways.length === 0 ? 'no other version was ever active' : 'none that was active before is still published';
+  const why =
+    ways.length === 0
+      ? 'nothing was active before it that was not rolled back'
+      : 'none that was active before is still published';
   throw new BmsError(Reason.NOTHING_TO_ROLL_BACK, `${id} has nothing to roll back to: ${why}`);
 }
 

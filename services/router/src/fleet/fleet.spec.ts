@@ -66,6 +66,21 @@ describe('Fleet', () => {
     expect(fleet.size).toEqual({ routed: 1, connected: 1 });
   });
 
+  it('takes a version for lost lately for half a minute after its last worker left the routes', async () => {
+    const never = tableOf(1, [], [workerRoute('w1')]);
+    fleet.follow(never);
+    expect(fleet.lostLately(versionIn(never))).toBe(false);
+    fleet.follow(tableOf(2, ['w1'], [workerRoute('w1')]));
+    await clock.advance(3_600_000);
+    const lost = tableOf(3, [], [workerRoute('w1')]);
+    fleet.follow(lost);
+    fleet.follow(tableOf(4, [], []));
+    await clock.advance(29_999);
+    expect(fleet.lostLately(versionIn(lost))).toBe(true);
+    await clock.advance(1);
+    expect(fleet.lostLately(versionIn(lost))).toBe(false);
+  });
+
   it('says that there is nobody to wait for where no worker holds the version', () => {
     const table = tableOf(1, [], [workerRoute('w1')]);
     fleet.follow(table);

@@ -1,4 +1,4 @@
-import type { WorkerId } from '@bms/contracts';
+import type { VersionId, WorkerId } from '@bms/contracts';
 import { Picker, type Tried, type Verdict } from '@bms/balancing';
 import type { Channel } from '@bms/transport';
 import type { RouteTable, VersionEntry, WorkerEntry } from '../catalog/route-table';
@@ -24,12 +24,19 @@ export interface FleetObserver {
   ejected(replica: FleetReplica): void;
 }
 
+/** After this a version without workers is not thought to come back by itself. */
+const LOST_LATELY_MS = 30_000;
+
 /** How a wait for a change ended. */
 export type Change = 'changed' | 'timed out' | 'aborted';
 
 /** All workers in the routes, each behind one warm connection, and who of them is picked. */
 export class Fleet {
   private readonly links = new Map<WorkerId, WorkerLink>();
+  /** Versions that some worker holds, by the routes in use. */
+  private held: ReadonlySet<VersionId> = new Set();
+  /** When versions that no worker holds lost their last one. */
+  private lostAtMs: ReadonlyMap<VersionId, number> = new Map();
   /** Snapshots, made when first asked for after a change. */
   private readonly pickers = new Map<VersionEntry, Picker<FleetReplica>>();
   private readonly waiting = new Set<() => void>();
@@ -53,9 +60,9 @@ export class Fleet {
       link?.retire();
       this.links.set(worker.workerId, this.connect(worker));
     }
-    const routed = new Set(
-      [...table.models.values()].flatMap(({ versions }) => [...versions.values()].map(({ id }) => id)),
-    );
+    const versions = [...table.models.values()].flatMap((model) => [...model.versions.values()]);
+    const routed = new Set(versions.map(({ id }) => id));
+    this.rememberHeld(versions);
     for (const [id, link] of this.links) {
       if (table.workers.has(id)) {
         link.keepOnly((version) => routed.has(version));
@@ -82,6 +89,15 @@ export class Fleet {
       this.pickers.set(version, picker);
     }
     return picker.pick({ nowMs, random, tried });
+  }
+
+  /**
+   * Whether a version that no worker holds was held a moment ago: its workers died together and start again, so that waiting for
+   * them is worth it, as it is not for a version that was never ready.
+   */
+  lostLately({ id }: VersionEntry): boolean {
+    const lostAtMs = this.lostAtMs.get(id);
+    return lostAtMs !== undefined && this.options.clock.monotonicMs() - lostAtMs < LOST_LATELY_MS;
   }
 
   /** Resolves at the next change of who is picked, after `boundMs`, or when `signal` is aborted. */
@@ -123,6 +139,18 @@ export class Fleet {
     for (const link of this.links.values()) link.retire();
     this.links.clear();
     this.changed();
+  }
+
+  private rememberHeld(versions: readonly VersionEntry[]): void {
+    const nowMs = this.options.clock.monotonicMs();
+    const [held, lostAtMs] = [new Set<VersionId>(), new Map<VersionId, number>()];
+    for (const { id, readyWorkers } of versions) {
+      const sinceMs = this.held.has(id) ? nowMs : this.lostAtMs.get(id);
+      if (readyWorkers.length > 0) held.add(id);
+      else if (sinceMs !== undefined) lostAtMs.set(id, sinceMs);
+    }
+    this.held = held;
+    this.lostAtMs = lostAtMs;
   }
 
   private connect(worker: WorkerEntry): WorkerLink {

@@ -225,11 +225,12 @@ describe('dispatch', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('ends with the reason of the routes when they say that no worker holds the version any more', async () => {
+    it('waits for workers that died together, and tells the reason of the routes when none comes back in time', async () => {
       route(['w1']);
       const { result } = send();
       await settle();
       route([], { reason: 'it could not be loaded: out of memory' }, 2);
+      await clock.advance(WAIT_MS);
       expect((await failureOf(result)).message).toContain('out of memory');
     });
 

@@ -18,7 +18,7 @@ const SHED_RETRY_MS = 100;
 
 export interface DispatchOptions {
   readonly catalog: Pick<Catalog, 'current'>;
-  readonly fleet: Pick<Fleet, 'pick' | 'nextChange'>;
+  readonly fleet: Pick<Fleet, 'pick' | 'nextChange' | 'lostLately'>;
   readonly clock: Clock;
   /** How long a call waits, in all, for a replica that may come back. */
   readonly waitLimitMs: number;
@@ -77,6 +77,10 @@ class Dispatch {
             retryAfterMs: SHED_RETRY_MS,
           });
         case 'fail':
+          if (this.options.fleet.lostLately(version)) {
+            await this.waitForChange(version);
+            break;
+          }
           throw notReady(version, version.notReadyReason || 'no worker holds it now');
         default:
           assertNever(verdict);
@@ -167,9 +171,9 @@ class Dispatch {
   private noneTookIt(version: VersionEntry): BmsError {
     if (this.last?.reason === Reason.OVERLOADED) return this.last;
     const { attempts } = this.call.progress;
-    const why =
+    const unreachable =
       attempts === 0 ? 'no worker that holds it is connected' : `no worker took the request in ${attempts} attempts`;
-    return notReady(version, why, this.last);
+    return notReady(version, version.notReadyReason || unreachable, this.last);
   }
 }
 
