@@ -18,7 +18,7 @@ function checkNode() {
   const major = Number(process.versions.node.split('.')[0]);
   if (major < NODE_MAJOR_MIN) {
     giveUp(
-      `Node.js ${process.versions.node} is too old: BMS needs ${NODE_MAJOR_MIN} or newer (20, 22 and 24 are tested).`,
+      `Node.js ${process.versions.node} is too old: BMS needs ${NODE_MAJOR_MIN} or newer (20, 22 and 24 are supported).`,
     );
   }
 }

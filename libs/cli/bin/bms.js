@@ -19,7 +19,7 @@ if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
       process.versions.node +
       ' is too old: ' +
       NODE_MAJOR_MIN +
-      ' or newer is needed (20, 22 and 24 are tested).',
+      ' or newer is needed (20, 22 and 24 are supported).',
   );
 }
 if (!fs.existsSync(entry) || !fs.existsSync(path.join(__dirname, '..', '..', '..', 'node_modules'))) {

@@ -23,19 +23,23 @@ export async function banner(
     `  registry   gRPC ${address('registryGrpc')}`,
     `  ${settings.workers === 1 ? 'worker ' : 'workers'}    gRPC ${address('workerGrpc')}${settings.workers === 1 ? '' : ` and up, ${settings.workers} of them`}`,
     '',
-    ...(proof === undefined ? firstModel(dataFlag + portFlag) : paste(router, address('routerRest'), portFlag)),
+    ...(proof === undefined
+      ? firstModel(dataFlag + portFlag)
+      : paste(router, address('routerRest'), portFlag, dataFlag)),
     '',
     'Ctrl-C stops it; everything is kept.',
   ].join('\n');
 }
 
-function paste(router: string, rest: string, portFlag: string): readonly string[] {
+function paste(router: string, rest: string, portFlag: string, dataFlag: string): readonly string[] {
   return [
     'Paste into another terminal:',
     `  curl -s http://${rest}/v1/models/${EXAMPLE_MODEL}:predict -d @examples/digits/sample.rest.json`,
     `  grpcurl -plaintext -d @ ${router} inference.GRPCInferenceService/ModelInfer < examples/digits/sample.grpc.json`,
     '    (grpcurl is one file: https://github.com/fullstorydev/grpcurl/releases, or "brew install grpcurl")',
     `  npx tsx examples/digits/predict.ts${portFlag}`,
+    `  npx bms predict ${EXAMPLE_MODEL} --sample 42${portFlag}`,
+    `  npx bms load ${EXAMPLE_MODEL} --rate 200 --seconds 60${portFlag}${dataFlag}`,
   ];
 }
 
