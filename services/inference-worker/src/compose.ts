@@ -120,7 +120,7 @@ function buildWorker(
       fetch: (sha256, offsetBytes, signal) => downloader.download(sha256, offsetBytes, signal),
       now: () => clock.now(),
     }),
-    makeExecutor: (spec) => OnnxExecutor.of(spec),
+    makeExecutor: (spec) => OnnxExecutor.of(spec, config.messageLimit),
     journal,
     ledger,
     clock,

@@ -202,11 +202,12 @@ describe('PredictStack', () => {
     const { servable, ask } = setUp();
     const model = servable('m');
     model.servable.observeRun(0.1);
-    const answers = ['fine', 'refused', 'failed'].map((name) => ask(model, name));
+    const answers = ['fine', 'refused', 'failed', 'large'].map((name) => ask(model, name));
     model.executor.answer = ({ inputs }) => {
       const [input] = inputs;
       if (input?.name === 'fine') return { kind: 'answered', outputs: [input], computeUs: 1 };
       if (input?.name === 'refused') return { kind: 'refused', field: 'x', message: 'element 1 is not UTF-8' };
+      if (input?.name === 'large') return { kind: 'oversized', message: 'its answer takes 9 bytes', computeUs: 1 };
       return { kind: 'failed', message: 'indices out of bounds', computeUs: 1 };
     };
     await expect(answers[0]).resolves.toMatchObject({ outputs: [{ name: 'fine' }] });
@@ -217,6 +218,10 @@ describe('PredictStack', () => {
     await expect(answers[2]).rejects.toMatchObject({
       reason: Reason.MODEL_FAILED,
       message: 'default/m@1 failed: indices out of bounds',
+    });
+    await expect(answers[3]).rejects.toMatchObject({
+      reason: Reason.MESSAGE_TOO_LARGE,
+      message: 'default/m@1: its answer takes 9 bytes',
     });
   });
 

@@ -33,7 +33,7 @@ export class PredictStack {
 
   /**
    * Throws OVERLOADED, REPLICA_GONE, DEADLINE_EXCEEDED, CANCELLED, INVALID_TENSOR (the runtime cannot take a value),
-   * MODEL_FAILED, and WORKER_LOST when the version's executor broke while the request was on it.
+   * MESSAGE_TOO_LARGE (of the answer), MODEL_FAILED, and WORKER_LOST when the version's executor broke while the request was on it.
    */
   async predict(call: PredictCall): Promise<PredictAnswer> {
     const entry = this.queue.enter(call);
@@ -128,6 +128,14 @@ function answer(entry: QueuedPrediction, outcome: RunOutcome, startedMs: number)
     }
     case 'refused':
       entry.reject(BmsError.invalidTensor(`inputs[${outcome.field}]`, outcome.message));
+      return;
+    case 'oversized':
+      servable.observeRun(outcome.computeUs / 1000);
+      entry.reject(
+        new BmsError(Reason.MESSAGE_TOO_LARGE, `${servable.id}: ${outcome.message}`, {
+          facts: { version: servable.id },
+        }),
+      );
       return;
     case 'failed':
       servable.observeRun(outcome.computeUs / 1000);

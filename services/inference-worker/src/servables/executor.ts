@@ -37,11 +37,13 @@ export interface RunRequest {
  * How one run ended:
  * - `answered`: its outputs, one per name asked for
  * - `refused`: the runtime cannot take these values (they are the caller's)
+ * - `oversized`: its outputs take more bytes than one answer may; they were thrown away where they came to be
  * - `failed`: the model raised an error; the message is the runtime's own, without paths of this machine
  */
 export type RunOutcome =
   | { readonly kind: 'answered'; readonly outputs: readonly Tensor[]; readonly computeUs: number }
   | { readonly kind: 'refused'; readonly field: string; readonly message: string }
+  | { readonly kind: 'oversized'; readonly message: string; readonly computeUs: number }
   | { readonly kind: 'failed'; readonly message: string; readonly computeUs: number };
 
 /**

@@ -28,6 +28,7 @@ export async function checkDevice(device: Device, signal: AbortSignal): Promise<
     intraOpThreads: 1,
     graphOptimization: 'all',
     runMarkFile: undefined,
+    answerLimitBytes: Infinity,
   });
   try {
     await executor.load(signal);

@@ -39,7 +39,7 @@ function serve(session: InferenceSession): void {
   const turn = async ({ id, runs, buffer }: Extract<ToThread, { kind: 'turn' }>): Promise<void> => {
     mark?.set(true);
     const outcomes: PackedOutcome[] = [];
-    for (const run of runs) outcomes.push(await runOnce(session, run, buffer, clean));
+    for (const run of runs) outcomes.push(await runOnce(session, run, buffer, clean, spec.answerLimitBytes));
     mark?.set(false);
     send({ kind: 'turn', id, outcomes }, memoryOf(outcomes));
   };

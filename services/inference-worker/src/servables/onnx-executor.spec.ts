@@ -16,16 +16,21 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function executorOf(model: Uint8Array, more: Partial<ExecutorSpec> = {}): OnnxExecutor {
+type More = Partial<ExecutorSpec> & { readonly answerLimitBytes?: number };
+
+function executorOf(model: Uint8Array, { answerLimitBytes = Infinity, ...more }: More = {}): OnnxExecutor {
   const modelFile = join(folder, `model-${open.size}.onnx`);
   writeFileSync(modelFile, model);
   const device = { provider: 'cpu', index: undefined };
-  const executor = OnnxExecutor.of({ modelFile, device, intraOpThreads: 1, graphOptimization: 'all', ...more });
+  const executor = OnnxExecutor.of(
+    { modelFile, device, intraOpThreads: 1, graphOptimization: 'all', ...more },
+    answerLimitBytes,
+  );
   open.add(executor);
   return executor;
 }
 
-async function loaded(model: Uint8Array, more: Partial<ExecutorSpec> = {}): Promise<OnnxExecutor> {
+async function loaded(model: Uint8Array, more: More = {}): Promise<OnnxExecutor> {
   const executor = executorOf(model, more);
   await executor.load(never);
   return executor;
@@ -159,6 +164,60 @@ describe('OnnxExecutor', () => {
       kind: 'refused',
       field: 'x',
       message: expect.stringMatching(message),
+    });
+  });
+
+  it('does not hand on an answer over the limit, says of which output it is, and goes on', async () => {
+    const model = buildOnnxModel({
+      inputs: [
+        { name: 'x', type: 'FP32', shape: [1] },
+        { name: 'n', type: 'INT64', shape: [1] },
+      ],
+      outputs: [
+        { name: 'many', type: 'FP32', shape: [null] },
+        { name: 'same', type: 'FP32', shape: [1] },
+      ],
+      nodes: [
+        { op: 'Expand', inputs: ['x', 'n'], outputs: ['many'] },
+        { op: 'Identity', inputs: ['x'], outputs: ['same'] },
+      ],
+    });
+    const executor = await loaded(model, { answerLimitBytes: 400 });
+    const expand = (n: bigint, outputs: readonly string[]): Promise<RunOutcome> =>
+      runOne(
+        executor,
+        [
+          { name: 'x', datatype: 'FP32', shape: [1], data: rawOf(new Float32Array([1])) },
+          { name: 'n', datatype: 'INT64', shape: [1], data: rawOf(new BigInt64Array([n])) },
+        ],
+        outputs,
+      );
+    expect(await expand(1_000_000n, ['many'])).toEqual({
+      kind: 'oversized',
+      computeUs: expect.any(Number),
+      message:
+        'its answer takes 4000000 bytes (output "many" takes 4000000 bytes); ' +
+        'at most 400 are allowed (messageLimit of the worker)',
+    });
+    expect(floats(await expand(100n, ['many']))).toHaveLength(100);
+    expect(await expand(100n, ['same', 'many'])).toMatchObject({
+      kind: 'oversized',
+      message: expect.stringContaining('404 bytes (output "many" takes 400 bytes, "same" takes 4 bytes)'),
+    });
+  });
+
+  it('counts strings as the UTF-8 that is sent, each behind its length', async () => {
+    const executor = await loaded(identityModel('BYTES', ['n']), { answerLimitBytes: 14 });
+    const texts = (...elements: string[]): Tensor => ({
+      name: 'x',
+      datatype: 'BYTES',
+      shape: [elements.length],
+      elements: elementsOfTexts(elements),
+    });
+    expect(await runOne(executor, [texts('ö', '😀')], ['y'])).toMatchObject({ kind: 'answered' });
+    expect(await runOne(executor, [texts('ö', '😀!')], ['y'])).toMatchObject({
+      kind: 'oversized',
+      message: expect.stringContaining('"y" takes 15 bytes'),
     });
   });
 

@@ -51,8 +51,11 @@ export class OnnxExecutor implements Executor {
     this.lost = new Promise((resolve) => (this.sayLost = resolve));
   }
 
-  /** As {@link ExecutorFactory} wants it. */
-  static of(spec: ExecutorSpec): OnnxExecutor {
+  /**
+   * As {@link ExecutorFactory} wants it.
+   * @param answerLimitBytes what the outputs of one run may take together; a run beyond it is `oversized`
+   */
+  static of(spec: ExecutorSpec, answerLimitBytes: number): OnnxExecutor {
     return new OnnxExecutor({
       model: { kind: 'file', path: spec.modelFile },
       provider: spec.device.provider,
@@ -60,6 +63,7 @@ export class OnnxExecutor implements Executor {
       intraOpThreads: spec.intraOpThreads,
       graphOptimization: spec.graphOptimization,
       runMarkFile: spec.runMarkFile,
+      answerLimitBytes,
     });
   }
 

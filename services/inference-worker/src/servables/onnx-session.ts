@@ -1,4 +1,5 @@
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
+import { oversizedAnswer } from './answer-size';
 import { rawOfTexts, textsOfRaw, UnfitStringError } from './onnx-strings';
 import type { PackedInput, PackedOutcome, PackedOutput, PackedRun, ThreadSpec } from './onnx-thread-messages';
 
@@ -45,6 +46,7 @@ export async function runOnce(
   run: PackedRun,
   buffer: ArrayBuffer,
   clean: Clean,
+  answerLimitBytes: number,
 ): Promise<PackedOutcome> {
   let startedMs = performance.now();
   const computeUs = (): number => Math.round((performance.now() - startedMs) * 1000);
@@ -52,11 +54,11 @@ export async function runOnce(
     const feeds = feedsOf(run.inputs, buffer);
     startedMs = performance.now();
     const results = await session.run(feeds, run.outputs);
-    return {
-      kind: 'answered',
-      computeUs: computeUs(),
-      outputs: run.outputs.map((name) => packOutput(name, results[name])),
-    };
+    const tookUs = computeUs();
+    const outputs = run.outputs.map((name) => outputOf(name, results[name]));
+    const message = oversizedAnswer(outputs, answerLimitBytes);
+    if (message !== undefined) return { kind: 'oversized', computeUs: tookUs, message };
+    return { kind: 'answered', computeUs: tookUs, outputs: outputs.map(packOutput) };
   } catch (error) {
     if (error instanceof UnfitInputError) return { kind: 'refused', field: error.input, message: error.message };
     return {
@@ -130,10 +132,20 @@ function truthValues(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function packOutput(name: string, tensor: Tensor | undefined): PackedOutput {
+interface Output {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly number[];
+  readonly data: Tensor['data'];
+}
+
+function outputOf(name: string, tensor: Tensor | undefined): Output {
   if (tensor === undefined || tensor.data === undefined)
     throw new Error(`the model gave no tensor for its output ${name}`);
-  const { data, type, dims: shape } = tensor;
+  return { name, type: tensor.type, shape: tensor.dims, data: tensor.data };
+}
+
+function packOutput({ name, type, shape, data }: Output): PackedOutput {
   const bytes = Array.isArray(data) ? rawOfTexts(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return { name, type, shape, data: bytes };
 }

@@ -32,6 +32,11 @@ function textOf(element: Buffer, index: number): string {
   }
 }
 
+/** The bytes that {@link rawOfTexts} would take, without taking them. */
+export function rawSizeOfTexts(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + LENGTH_PREFIX_BYTES + Buffer.byteLength(text), 0);
+}
+
 /** Texts as elements behind their 4-byte lengths, in memory of their own. */
 export function rawOfTexts(texts: readonly string[]): Uint8Array {
   const sizes = texts.map((text) => Buffer.byteLength(text));

@@ -28,6 +28,7 @@ export interface PackedOutput {
 export type PackedOutcome =
   | { readonly kind: 'answered'; readonly outputs: readonly PackedOutput[]; readonly computeUs: number }
   | { readonly kind: 'refused'; readonly field: string; readonly message: string }
+  | { readonly kind: 'oversized'; readonly message: string; readonly computeUs: number }
   | { readonly kind: 'failed'; readonly message: string; readonly computeUs: number };
 
 /** To the thread. A turn is a list of runs: one message costs 25 µs and more, each further run in it 4 to 7. */
@@ -51,4 +52,6 @@ export interface ThreadSpec {
   readonly intraOpThreads: number;
   readonly graphOptimization: GraphOptimization;
   readonly runMarkFile: string | undefined;
+  /** Bytes that the outputs of one run may take together. */
+  readonly answerLimitBytes: number;
 }
