@@ -18,6 +18,7 @@ import { systemClock as clock } from './clock';
 import type { WorkerConfig } from './config';
 import { inferRoutes } from './infer.handler';
 import { BlobDownloader } from './lifecycle/blob-downloader';
+import { DelayedRestart } from './lifecycle/delayed-restart';
 import { LoadJournal } from './lifecycle/load-journal';
 import { MemoryLedger } from './lifecycle/memory-ledger';
 import { Reconciler } from './lifecycle/reconciler';
@@ -72,6 +73,7 @@ export async function startWorker(
   return {
     facts,
     stop: async (signal) => {
+      worker.restart.cancel();
       edges.health.close();
       await link.drain('the worker stops', signal);
       edges.sayGoodbye();
@@ -92,6 +94,7 @@ interface Worker {
   readonly reconciler: Reconciler;
   readonly journal: LoadJournal;
   readonly ledger: MemoryLedger;
+  readonly restart: DelayedRestart;
 }
 
 function buildWorker(
@@ -127,6 +130,14 @@ function buildWorker(
     device,
     intraOpThreads: config.intraOpThreads,
   });
+  const restart = new DelayedRestart({
+    clock,
+    random: Math.random,
+    restart: (reason) => {
+      logger.warn({ reason }, 'asking to be started afresh');
+      requestStop(reason);
+    },
+  });
   const reconciler = new Reconciler({
     loader,
     servables,
@@ -134,16 +145,14 @@ function buildWorker(
     ledger,
     clock,
     localFolders: [resolve(config.cache), resolve(config.state), config.cache, config.state],
-    requestRestart: (reason) => {
-      logger.warn({ reason }, 'asking to be started afresh');
-      requestStop(reason);
-    },
+    requestRestart: (reason) => restart.request(reason),
     say: ({ version, phase, detail }) => {
       if (phase === 'failed') logger.error({ version, reason: detail }, 'version failed');
       else logger.info({ version, ...(detail === undefined ? {} : { unwarmed: detail }) }, `version ${phase}`);
     },
   });
-  return { servables, predictions: new PredictStack(queue, permits, clock), queue, reconciler, journal, ledger };
+  const predictions = new PredictStack(queue, permits, clock);
+  return { servables, predictions, queue, reconciler, journal, ledger, restart };
 }
 
 /** Where callers and operators come in. */

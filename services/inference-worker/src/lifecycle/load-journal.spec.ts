@@ -79,6 +79,38 @@ describe('LoadJournal', () => {
     expect(new LoadJournal(folder, 'SIGFPE').quarantine(bad)).toMatch(/died 2 times while it ran/);
   });
 
+  it.each<['load' | 'service', RegExp]>([
+    ['load', /died 2 times while it was loaded/],
+    ['service', /died 2 times while it ran/],
+  ])('counts a run of the %s that never returns as a death, once, however the process then ends', (during, message) => {
+    const hang = (): string | undefined => {
+      const journal = new LoadJournal(folder, 'SIGKILL');
+      const held = journal.quarantine(bad);
+      if (held !== undefined) return held;
+      journal.beginLoad(bad);
+      if (during === 'service') journal.endLoad(bad, true);
+      writeFileSync(journal.runMarkFile(bad.id), '1');
+      journal.countStuck(bad, during);
+      return undefined;
+    };
+    expect(hang()).toBeUndefined();
+    expect(new LoadJournal(folder, 'SIGSEGV').quarantine(bad)).toBeUndefined();
+    expect(hang()).toBeUndefined();
+    expect(hang()).toMatch(message);
+  });
+
+  it('blames nobody for a run that never returns of a version that is not wanted any more, or wanted otherwise', () => {
+    const journal = new LoadJournal(folder, undefined);
+    journal.beginLoad(bad);
+    for (let run = 0; run < 2; run++) {
+      journal.countStuck(good, 'service');
+      journal.countStuck(wanted('bad', 1, { digest: 'repaired' }), 'service');
+    }
+    journal.close();
+    const next = new LoadJournal(folder, undefined);
+    expect([next.quarantine(bad), next.quarantine(good), next.isSuspect(bad)]).toEqual([undefined, undefined, false]);
+  });
+
   it.each([['SIGKILL'], ['exit code 1'], [undefined]])(
     'blames no version that ran when the process ended by %s',
     (exit) => {

@@ -4,7 +4,7 @@ import type { VersionId } from '@bms/contracts';
 import { z } from 'zod';
 import type { WantedVersion } from './wanted-version';
 
-/** After so many deaths of the process a version is held back. */
+/** After so many deaths of the process, or runs that cost one because they never returned, a version is held back. */
 const DEATHS_MAX = 2;
 
 /** Signals by which a process dies of its own code. A version that only *ran* is blamed for no other kind of death. */
@@ -29,6 +29,7 @@ type Entry = z.infer<typeof entrySchema>;
  *
  * While a version is loaded every death counts but an orderly exit: the kernel's memory killer sends SIGKILL. While it
  * runs only a crash counts, and only where the supervisor told of it: otherwise `kill -9` under load would look the same.
+ * A run that never returns counts as the death that it leads to: only the end of the process frees its thread.
  */
 export class LoadJournal {
   private readonly entries = new Map<VersionId, Entry>();
@@ -68,7 +69,7 @@ export class LoadJournal {
     const when =
       runDeaths === 0 ? 'while it was loaded' : loadDeaths === 0 ? 'while it ran' : 'while it was loaded or ran';
     return (
-      `quarantined: this worker died ${loadDeaths + runDeaths} times ${when}; ` +
+      `quarantined: this worker died ${loadDeaths + runDeaths} times ${when} (a run that never returns counts); ` +
       'it is tried again once it was taken offline and published anew'
     );
   }
@@ -99,6 +100,20 @@ export class LoadJournal {
     if (entry !== undefined) {
       this.write(id, { ...entry, loading: false, loadDeaths: succeeded ? 0 : entry.loadDeaths });
     }
+  }
+
+  /**
+   * A run of the version never returns, so that this process has to end: counts at once, since it ends in order.
+   * @param during its load, whose warm-up runs, or its service; nothing counts once the version is desired otherwise
+   */
+  countStuck({ id, fingerprint }: WantedVersion, during: 'load' | 'service'): void {
+    const entry = this.entries.get(id);
+    if (entry?.fingerprint !== fingerprint) return;
+    const { loadDeaths, runDeaths } = entry;
+    // Not loading any more: the end of this process must not count a second time.
+    if (during === 'load') this.write(id, { ...entry, loading: false, loadDeaths: loadDeaths + 1 });
+    else this.write(id, { ...entry, runDeaths: runDeaths + 1 });
+    rmSync(this.runMarkFile(id), { force: true });
   }
 
   /** Where the version's executor marks that it runs. */

@@ -32,7 +32,7 @@ function setUp() {
   const memory = { resident: 0 };
   const loads: Load[] = [];
   const restarts: string[] = [];
-  const journalFolder = join(folder, 'journal');
+  const journal = new LoadJournal(join(folder, 'journal'), undefined);
   const reconciler = new Reconciler({
     loader: {
       bringUp: (version, signal, warming) =>
@@ -45,7 +45,7 @@ function setUp() {
         }),
     },
     servables,
-    journal: new LoadJournal(journalFolder, undefined),
+    journal,
     ledger: new MemoryLedger(
       { totalBytes: () => 8 * 2 ** 30, availableBytes: () => Infinity, residentBytes: () => memory.resident },
       0.5,
@@ -72,7 +72,7 @@ function setUp() {
     if (found === undefined) throw new Error(`no load ${at}`);
     return found;
   };
-  return { clock, servables, memory, loads, load, restarts, reconciler, desire, present, journalFolder };
+  return { clock, servables, memory, loads, load, restarts, reconciler, desire, present, journal };
 }
 
 const [a, b, c] = [desiredVersion('a', 1), desiredVersion('b', 1), desiredVersion('c', 1)];
@@ -227,6 +227,54 @@ describe('Reconciler', () => {
     expect(present()).toEqual(['a@1 FAILED: it broke: a run of it does not return', 'b@1 LOADING']);
     expect([servables.size, reconciler.stuck]).toEqual([0, true]);
     expect(restarts).toEqual(['a run of default/a@1 does not return']);
+  });
+
+  it('asks for a new process when a warm-up run does not return, and goes on with the others meanwhile', async () => {
+    const { desire, present, load, restarts } = setUp();
+    await desire(a, b, c);
+    load(0).fail(new StuckError('its warm-up run did not return within 60 s'));
+    load(1).succeed();
+    await settled();
+    expect(present()).toEqual(['a@1 FAILED: its warm-up run did not return within 60 s', 'b@1 READY', 'c@1 LOADING']);
+    expect(restarts).toEqual(['a warm-up run of default/a@1 does not return']);
+  });
+
+  it('asks for no new process when what does not return was given up: it may only be slow', async () => {
+    const { reconciler, desire, load, restarts } = setUp();
+    await desire(a);
+    await desire();
+    load(0).fail(new StuckError('a run of its warm-up does not return'));
+    await settled();
+    expect(restarts).toEqual([]);
+    expect(reconciler.stuck).toBe(false); // its load was already given up when it failed
+  });
+
+  it.each([
+    ['while it is warmed up', 'load', /^a@1 FAILED: quarantined: .*2 times while it was loaded/],
+    ['while it serves', 'service', /^a@1 FAILED: quarantined: .*2 times while it ran/],
+  ])('holds a version back whose run did not return %s in two processes', async (_, during, message) => {
+    for (let start = 0; start < 2; start++) {
+      const { desire, load, loads, restarts, servables, journal, reconciler } = setUp();
+      journal.beginLoad(wanted('a', 1)); // as the loader does
+      await desire(a);
+      expect(loads).toHaveLength(1);
+      if (during === 'load') {
+        load(0).fail(new StuckError('its warm-up run did not return within 60 s'));
+      } else {
+        journal.endLoad(wanted('a', 1), true);
+        load(0).succeed();
+        await settled();
+        servables.find(wanted('a', 1).id)?.declareStuck();
+      }
+      await settled();
+      expect(restarts).toHaveLength(1);
+      await reconciler.close(AbortSignal.abort());
+      journal.close();
+    }
+    const { desire, present, loads, restarts } = setUp();
+    await desire(a);
+    expect(present()).toEqual([expect.stringMatching(message)]);
+    expect([loads, restarts]).toEqual([[], []]);
   });
 
   it('holds a version back that two processes died of, until it is desired anew', async () => {

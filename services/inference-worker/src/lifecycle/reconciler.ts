@@ -159,7 +159,7 @@ export class Reconciler {
     } catch (error) {
       if (error instanceof StuckError) this.stuckThreads = true;
       if (signal.aborted) this.remove(replica);
-      else this.failed(replica, error, failures + 1);
+      else this.failedToLoad(replica, error, failures + 1);
       return;
     }
     const { servable, memoryBytes, unwarmed } = broughtUp;
@@ -172,6 +172,15 @@ export class Reconciler {
     void servable.executor.lost.then((why) => this.broke(replica, servable, new Error(`it broke: ${why}`)));
     void servable.stuck.then(() => this.isStuck(replica, servable));
     this.setPhase(replica, { kind: 'ready', memoryBytes, unwarmed });
+  }
+
+  private failedToLoad(replica: Replica, error: unknown, failures: number): void {
+    const { journal, requestRestart } = this.parts;
+    const isStuck = error instanceof StuckError;
+    if (isStuck) journal.countStuck(replica.wanted, 'load');
+    this.failed(replica, error, failures);
+    // Otherwise its thread would take a core for as long as this process lives.
+    if (isStuck) requestRestart(`a warm-up run of ${replica.wanted.id} does not return`);
   }
 
   private failed(replica: Replica, error: unknown, failures: number): void {
@@ -194,6 +203,7 @@ export class Reconciler {
   /** Its thread cannot be ended, so that only a new process can hold the version again. */
   private isStuck(replica: Replica, servable: Servable): void {
     this.stuckThreads = true;
+    this.parts.journal.countStuck(replica.wanted, 'service');
     this.broke(replica, servable, new StuckError('it broke: a run of it does not return'));
     void servable.executor.close(); // frees the thread, should the run return after all
     this.parts.requestRestart(`a run of ${servable.id} does not return`);
