@@ -57,7 +57,12 @@ export class FileLock {
   /** The lock, or undefined while somebody else has it. */
   static async take(path: string): Promise<FileLock | undefined> {
     const pid = process.pid;
-    const mine: LockOwner = { token: randomUUID(), host: hostname(), pid, processStart: await processStart(pid) };
+    const mine: LockOwner = {
+      token: randomUUID(),
+      host: hostname(),
+      pid,
+      processStart: (await processStat(pid)).start,
+    };
     const draft = `${path}.${mine.token}.tmp`;
     await writeFile(draft, JSON.stringify(mine));
     try {
@@ -130,16 +135,19 @@ async function isAlive(owner: LockOwner, path: string): Promise<boolean> {
   } catch (error) {
     if (errorCode(error) === 'ESRCH') return false;
   }
-  const start = await processStart(owner.pid);
+  const { state, start } = await processStat(owner.pid);
+  // A killed process that nobody has waited for yet can still be signalled.
+  if (state === 'Z' || state === 'X') return false;
   return start === '' || owner.processStart === '' || start === owner.processStart;
 }
 
-/** Field 22 of /proc/PID/stat, counted from behind the name, which may hold spaces; "" without /proc. */
-async function processStart(pid: number): Promise<string> {
+/** Fields 3 and 22 of /proc/PID/stat, counted from behind the name, which may hold spaces; "" without /proc. */
+async function processStat(pid: number): Promise<{ readonly state: string; readonly start: string }> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] ?? '', start: fields[19] ?? '' };
   } catch {
-    return '';
+    return { state: '', start: '' };
   }
 }

@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { folderOwner, FolderTakenError, lockFolder } from './folder-lock';
@@ -45,6 +46,24 @@ describe('lockFolder', () => {
     writeFileSync(join(folder, 'owner.json'), JSON.stringify({ pid: process.pid, program: 'x', processStart: '1' }));
     if (process.platform === 'linux') expect(folderOwner(folder)).toBeUndefined();
     else expect(folderOwner(folder)?.pid).toBe(process.pid);
+  });
+
+  it('takes over from an owner that was killed and that nobody has waited for', async () => {
+    if (process.platform !== 'linux') return;
+    // The shell becomes a sleeper that never waits for its child, which stays a zombie.
+    const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const [line] = (await once(shell.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    const stat = (): string => readFileSync(`/proc/${pid}/stat`, 'utf8');
+    while (!/\) Z /.test(stat())) await new Promise((next) => setImmediate(next));
+    const processStart = stat()
+      .slice(stat().lastIndexOf(')') + 2)
+      .split(' ')[19];
+    writeFileSync(join(folder, 'owner.json'), JSON.stringify({ pid, program: 'x', processStart }));
+    expect(folderOwner(folder)).toBeUndefined();
+    lockFolder(folder, 'mine');
+    shell.kill();
+    await once(shell, 'exit');
   });
 
   it('takes over from a lock file that is no JSON, as a crash of the whole machine may leave it', () => {

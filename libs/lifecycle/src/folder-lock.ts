@@ -29,7 +29,7 @@ export class FolderTakenError extends Error {
 export function lockFolder(folder: string, program: string): { release(): void } {
   mkdirSync(folder, { recursive: true });
   const lock = join(folder, 'owner.json');
-  const mine: FolderOwner = { pid: process.pid, program, processStart: processStart(process.pid) };
+  const mine: FolderOwner = { pid: process.pid, program, processStart: processStat(process.pid).start };
   const draft = join(folder, `owner.${randomUUID()}.tmp`);
   writeFileSync(draft, JSON.stringify(mine));
   try {
@@ -95,16 +95,19 @@ function isAlive(owner: FolderOwner): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
-  const start = processStart(owner.pid);
-  return start === '' || owner.processStart === '' || start === owner.processStart;
+  const stat = processStat(owner.pid);
+  // A killed process that nobody has waited for yet can still be signalled: under a first process that does not reap, for ever.
+  if (stat.state === 'Z' || stat.state === 'X') return false;
+  return stat.start === '' || owner.processStart === '' || stat.start === owner.processStart;
 }
 
-/** Field 22 of /proc/PID/stat, counted from behind the name, which may hold spaces; "" for a zombie, and without /proc. */
-function processStart(pid: number): string {
+/** Fields 3 and 22 of /proc/PID/stat, counted from behind the name, which may hold spaces; "" without /proc. */
+function processStat(pid: number): { readonly state: string; readonly start: string } {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] ?? '', start: fields[19] ?? '' };
   } catch {
-    return '';
+    return { state: '', start: '' };
   }
 }
