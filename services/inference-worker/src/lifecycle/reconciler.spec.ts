@@ -32,6 +32,8 @@ function setUp() {
   const memory = { resident: 0 };
   const loads: Load[] = [];
   const restarts: string[] = [];
+  /** Whether the thread of a load goes on when the load is given up. */
+  const givenUp = { asStuck: false };
   const journal = new LoadJournal(join(folder, 'journal'), undefined);
   const reconciler = new Reconciler({
     loader: {
@@ -40,7 +42,9 @@ function setUp() {
           const executor = new FakeExecutor();
           const servable = new Servable(version.ref, version.signature, executor);
           const succeed = (unwarmed?: string): void => resolve({ servable, memoryBytes: 5, unwarmed });
-          signal.addEventListener('abort', () => reject(signal.reason as Error));
+          signal.addEventListener('abort', () =>
+            reject(givenUp.asStuck ? new StuckError('it does not return', executor.ended) : (signal.reason as Error)),
+          );
           loads.push({ id: version.id, signal, executor, warming, succeed, fail: reject });
         }),
     },
@@ -72,7 +76,7 @@ function setUp() {
     if (found === undefined) throw new Error(`no load ${at}`);
     return found;
   };
-  return { clock, servables, memory, loads, load, restarts, reconciler, desire, present, journal };
+  return { clock, servables, memory, loads, load, restarts, reconciler, desire, present, journal, givenUp };
 }
 
 const [a, b, c] = [desiredVersion('a', 1), desiredVersion('b', 1), desiredVersion('c', 1)];
@@ -239,14 +243,21 @@ describe('Reconciler', () => {
     expect(restarts).toEqual(['a warm-up run of default/a@1 does not return']);
   });
 
-  it('asks for no new process when what does not return was given up: it may only be slow', async () => {
-    const { reconciler, desire, load, restarts } = setUp();
+  it.each([
+    ['ends within 60 s', true, []],
+    ['does not end within 60 s', false, ['a given-up load of default/a@1 does not end']],
+  ])('asks for a new process only where the thread of a given-up load does not end: %s', async (_, ends, expected) => {
+    const { clock, desire, present, load, restarts, givenUp } = setUp();
+    givenUp.asStuck = true;
     await desire(a);
     await desire();
-    load(0).fail(new StuckError('a run of its warm-up does not return'));
-    await settled();
+    expect(present()).toEqual([]);
+    await clock.advance(59_999);
     expect(restarts).toEqual([]);
-    expect(reconciler.stuck).toBe(false); // its load was already given up when it failed
+    if (ends) load(0).executor.end();
+    await settled();
+    await clock.advance(1);
+    expect(restarts).toEqual(expected);
   });
 
   it.each([

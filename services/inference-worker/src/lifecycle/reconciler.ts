@@ -8,7 +8,7 @@ import { nextAction, type PresentReplica } from './next-action';
 import { heldBytes, replicaStatus, type ReplicaPhase } from './replica-phase';
 import { retryDelayMs } from './retry-delay';
 import { DoesNotFitError, type BroughtUp, type VersionLoader } from './version-loader';
-import { StuckError } from './warm-up';
+import { RETURNS_WITHIN_MS, StuckError } from './warm-up';
 import { wantedVersion, type WantedVersion } from './wanted-version';
 
 /** How long what is in flight may take once a version is dropped. */
@@ -158,8 +158,12 @@ export class Reconciler {
       });
     } catch (error) {
       if (error instanceof StuckError) this.stuckThreads = true;
-      if (signal.aborted) this.remove(replica);
-      else this.failedToLoad(replica, error, failures + 1);
+      if (!signal.aborted) {
+        this.failedToLoad(replica, error, failures + 1);
+        return;
+      }
+      this.remove(replica);
+      if (error instanceof StuckError) void this.awaitThread(replica.wanted.id, error);
       return;
     }
     const { servable, memoryBytes, unwarmed } = broughtUp;
@@ -181,6 +185,14 @@ export class Reconciler {
     this.failed(replica, error, failures);
     // Otherwise its thread would take a core for as long as this process lives.
     if (isStuck) requestRestart(`a warm-up run of ${replica.wanted.id} does not return`);
+  }
+
+  /** A load that was given up may only be slow to end: it gets as long as any run before a new process is asked for. */
+  private async awaitThread(id: VersionId, { threadEnded }: StuckError): Promise<void> {
+    const ended = new AbortController();
+    void threadEnded.then(() => ended.abort());
+    await this.parts.clock.wait(RETURNS_WITHIN_MS, ended.signal);
+    if (!ended.signal.aborted && !this.closed) this.parts.requestRestart(`a given-up load of ${id} does not end`);
   }
 
   private failed(replica: Replica, error: unknown, failures: number): void {

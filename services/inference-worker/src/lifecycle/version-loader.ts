@@ -89,7 +89,7 @@ export class VersionLoader {
       return { servable: new Servable(wanted.ref, wanted.signature, executor), memoryBytes, unwarmed };
     } catch (error) {
       growth.end();
-      if (!(await executor.close())) throw new StuckError('a run of its warm-up does not return');
+      if (!(await executor.close())) throw new StuckError('a run of its warm-up does not return', executor.ended);
       throw error;
     }
   }

@@ -7,13 +7,20 @@ import type { Executor, RunRequest } from '../servables/executor';
 const RUNS = 32;
 const ENOUGH_MS = 500;
 /** A run that takes longer than this is taken to never return. */
-const RETURNS_WITHIN_MS = 60_000;
+export const RETURNS_WITHIN_MS = 60_000;
 /** A made-up input beyond this would only cost memory. */
 const INPUT_MAX_BYTES = 256 * 1024 * 1024;
 
 /** A run did not return: its thread is lost, and trying again would lose another. */
 export class StuckError extends Error {
   override readonly name = 'StuckError';
+  constructor(
+    message: string,
+    /** Resolves should the thread end after all. */
+    readonly threadEnded: Promise<void> = new Promise(() => undefined),
+  ) {
+    super(message);
+  }
 }
 
 /** Input that no caller sent: unknown dimensions are 1, strings are empty, all else is zero. */

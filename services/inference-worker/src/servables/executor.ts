@@ -53,6 +53,8 @@ export type RunOutcome =
 export interface Executor {
   /** Resolves with why when the executor is lost for good, other than by `close`; then every `run` rejects. */
   readonly lost: Promise<string>;
+  /** Resolves when nothing of it takes memory or a core any more, also where `close` could not wait for that. */
+  readonly ended: Promise<void>;
   /** Rejects with a plain Error whose message is for people: why it cannot be loaded. Aborting ends the attempt. */
   load(signal: AbortSignal): Promise<LoadedModel>;
   /**

@@ -16,6 +16,9 @@ interface Turn {
 /** An executor whose loads and turns end when the test says so. */
 export class FakeExecutor implements Executor {
   readonly lost: Promise<string>;
+  readonly ended: Promise<void>;
+  /** Its thread is gone. */
+  end: () => void = () => undefined;
   private sayLost: (why: string) => void = () => undefined;
   private endLoad: { resolve: (model: LoadedModel) => void; reject: (error: Error) => void } | undefined;
   /** Turns that run now, the first one first. */
@@ -28,6 +31,7 @@ export class FakeExecutor implements Executor {
 
   constructor(readonly spec?: ExecutorSpec) {
     this.lost = new Promise((resolve) => (this.sayLost = resolve));
+    this.ended = new Promise((resolve) => (this.end = resolve));
   }
 
   async load(signal: AbortSignal): Promise<LoadedModel> {
@@ -65,6 +69,7 @@ export class FakeExecutor implements Executor {
 
   async close(): Promise<boolean> {
     this.closed = true;
+    if (this.closes) this.end();
     return this.closes;
   }
 }

@@ -279,6 +279,7 @@ describe('OnnxExecutor', () => {
     await expect(runOne(executor, [x], ['y'])).rejects.toMatchObject({ began: false });
     expect(floats(await running)).toEqual([1, 2, 3]);
     expect(await closing).toBe(true);
+    await executor.ended;
   });
 
   it('is lost, and says so, when its thread ends; another goes on', async () => {

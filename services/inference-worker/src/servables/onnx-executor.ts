@@ -42,6 +42,8 @@ interface Settle<T> {
 /** An {@link Executor} that holds an ONNX Runtime session in a thread of its own. */
 export class OnnxExecutor implements Executor {
   readonly lost: Promise<string>;
+  readonly ended: Promise<void>;
+  private sayEnded: () => void = () => undefined;
   private sayLost: (why: string) => void = () => undefined;
   private state: State = { kind: 'new' };
   private readonly turns = new Map<number, Settle<readonly RunOutcome[]>>();
@@ -49,6 +51,7 @@ export class OnnxExecutor implements Executor {
 
   constructor(private readonly spec: ThreadSpec) {
     this.lost = new Promise((resolve) => (this.sayLost = resolve));
+    this.ended = new Promise((resolve) => (this.sayEnded = resolve));
   }
 
   /**
@@ -79,6 +82,7 @@ export class OnnxExecutor implements Executor {
         worker.on('message', (message: FromThread) => this.receive(message));
         worker.on('messageerror', (error) => this.end(`a message of its thread cannot be read: ${error.message}`));
         worker.on('error', (error) => this.end(`its thread failed: ${error.message}`));
+        worker.once('exit', () => this.sayEnded());
         worker.on('exit', (code) => this.end(`its thread ended by itself (code ${code})`));
       });
     } finally {
@@ -99,7 +103,10 @@ export class OnnxExecutor implements Executor {
 
   async close(): Promise<boolean> {
     const { state } = this;
-    if (state.kind === 'new') this.state = { kind: 'ended', why: undefined };
+    if (state.kind === 'new') {
+      this.state = { kind: 'ended', why: undefined };
+      this.sayEnded();
+    }
     if (!('worker' in state)) return true;
     const { worker } = state;
     const exited = new Promise<true>((resolve) => worker.once('exit', () => resolve(true)));
