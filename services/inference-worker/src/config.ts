@@ -17,7 +17,7 @@ export const settingsSchema = z.object({
     .describe('folder of fetched artifacts, shared by the workers of a host: DATA/cache unless told'),
   cacheLimit: setting.bytes(20 * 2 ** 30).describe('what the cache may take on disk'),
   device: setting.text('cpu').describe('execution provider: cpu, cuda:0, webgpu'),
-  messageLimit: setting.bytes(MESSAGE_LIMIT_BYTES_DEFAULT, 1024).describe('largest request'),
+  messageLimit: setting.bytes(MESSAGE_LIMIT_BYTES_DEFAULT, 1024).describe('largest request, and largest answer'),
   memoryLimit: setting
     .bytes(0, 0)
     .describe('memory that this worker may use; 0: what the machine and its control group allow'),
