@@ -12,6 +12,7 @@ export * as blobService from './gen/bms/blobs/v1/blob_service';
 export * as workerService from './gen/bms/workers/v1/worker_service';
 export * as routeService from './gen/bms/routes/v1/route_service';
 export * as meshService from './gen/bms/mesh/v1/mesh_service';
+export * as peerService from './gen/bms/peers/v1/peer_service';
 export * as adminService from './gen/bms/admin/v1/admin_service';
 export * as inference from './gen/wire/inference/grpc_service';
 export * as rpc from './wire/rpc';

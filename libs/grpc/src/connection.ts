@@ -1,5 +1,14 @@
 import * as grpc from '@grpc/grpc-js';
 
+/** What TLS needs, each in PEM. */
+export interface TlsFiles {
+  /** Whom to trust; the machine's own list by default. */
+  readonly ca?: Buffer | undefined;
+  /** Who we are, where the server asks: certificate and key, both or none. */
+  readonly cert?: Buffer | undefined;
+  readonly key?: Buffer | undefined;
+}
+
 /** What a connection needs to know; see GrpcChannelOptions. */
 export interface ConnectionOptions {
   readonly messageLimitBytes: number;
@@ -7,6 +16,7 @@ export interface ConnectionOptions {
   readonly connectTimeoutMs: number;
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
+  readonly tls: TlsFiles | undefined;
 }
 
 export interface ConnectionEvents {
@@ -37,7 +47,7 @@ export class Connection {
     options: ConnectionOptions,
     private readonly events: ConnectionEvents,
   ) {
-    this.channel = new grpc.Channel(`dns:${address}`, grpc.credentials.createInsecure(), {
+    this.channel = new grpc.Channel(`dns:${address}`, credentialsOf(options.tls), {
       'grpc.enable_retries': 0,
       // Without a buffer for retries a write is done when it has left, not when it is kept: back-pressure.
       'grpc.per_rpc_retry_buffer_size': 0,
@@ -90,4 +100,9 @@ export class Connection {
     this.close();
     this.events.onEnd();
   }
+}
+
+function credentialsOf(tls: TlsFiles | undefined): grpc.ChannelCredentials {
+  if (tls === undefined) return grpc.credentials.createInsecure();
+  return grpc.credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null);
 }

@@ -8,7 +8,7 @@ import {
   type ChannelState,
 } from '@bms/transport';
 import { deadlineExceeded, notSent, type CallContext } from './call-failure';
-import { Connection, type ConnectionOptions } from './connection';
+import { Connection, type ConnectionOptions, type TlsFiles } from './connection';
 import { toGrpcMetadata } from './grpc-metadata';
 import { OutgoingCall } from './outgoing-call';
 
@@ -28,6 +28,8 @@ export interface GrpcChannelOptions {
   readonly keepaliveMs?: number | undefined;
   /** How long the peer may take to answer that; 3000 ms by default, so that a machine without idle cores is not taken for a dead peer. */
   readonly keepaliveTimeoutMs?: number | undefined;
+  /** Encrypts the connection, in PEM; not encrypted by default. The certificate must be for the dialled host. */
+  readonly tls?: TlsFiles | undefined;
   /** 0 to 1, for the jitter of pauses; Math.random by default. */
   readonly random?: (() => number) | undefined;
 }
@@ -47,7 +49,7 @@ type State =
   | { readonly kind: 'failed'; readonly attempt: Connection | undefined; readonly timer: NodeJS.Timeout | undefined }
   | { readonly kind: 'closed' };
 
-/** Calls over gRPC (HTTP/2, without TLS) to one address. A first call connects, too; from then on it stays connected. */
+/** Calls over gRPC (HTTP/2) to one address. A first call connects, too; from then on it stays connected. */
 export class GrpcChannel implements Channel {
   private current: State = { kind: 'idle' };
   private failures = 0;
@@ -69,6 +71,7 @@ export class GrpcChannel implements Channel {
       connectTimeoutMs: options.connectTimeoutMs ?? 5000,
       keepaliveMs: options.keepaliveMs ?? 500,
       keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 3000,
+      tls: options.tls,
     };
     this.reconnectMinMs = options.reconnectMinMs ?? 50;
     this.reconnectMaxMs = options.reconnectMaxMs ?? 1000;

@@ -124,6 +124,32 @@ export class StoreUnavailableError extends Error {
   override readonly name = 'StoreUnavailableError';
 }
 
+/** The store cannot be opened as it is told to be: the message is one sentence that says what to change. */
+export class StoreOpenError extends Error {
+  override readonly name = 'StoreOpenError';
+}
+
+/** Which data a store holds, and up to where its history has come. */
+export interface StorePoint {
+  readonly clusterId: string;
+  readonly revision: Revision;
+}
+
+/** The store holds other data than before, or has gone back in its history: it was wiped, or restored from a snapshot. */
+export class HistoryReplacedError extends Error {
+  override readonly name = 'HistoryReplacedError';
+  constructor(
+    readonly known: StorePoint,
+    readonly found: StorePoint,
+  ) {
+    super(
+      known.clusterId === found.clusterId
+        ? `the store has gone back to revision ${found.revision}, it had come to ${known.revision}: it was restored or wiped`
+        : `the store holds the data of cluster ${found.clusterId}, not of ${known.clusterId}: it is another one, or was wiped`,
+    );
+  }
+}
+
 /**
  * The port to what keeps the mesh's metadata. Two implementations pass one contract suite
  * (`contract-suite.ts`): embedded (lmdb, one process) and etcd.
@@ -133,6 +159,12 @@ export interface MetaStore {
   readonly kind: string;
   /** The identity of the store's data: another one means that it was wiped or is a different store. */
   readonly clusterId: string;
+
+  /** Where it is reached, `host:port` each; none where it lies in this process. */
+  readonly endpoints: readonly string[];
+
+  /** Why it cannot be used now, in one sentence; undefined when nothing is known against it. */
+  trouble(): string | undefined;
 
   range(range: KeyRange, options?: RangeOptions): Promise<RangeResult>;
 
@@ -147,7 +179,8 @@ export interface MetaStore {
   /**
    * All changes from `fromRevision` on (that one included), without gap or repeat, until `signal` is aborted, which ends
    * the loop without an error, as {@link close} does. Reconnects by itself. Throws {@link CompactedError} when the history
-   * that it needs is gone, RangeError below revision 1n.
+   * that it needs is gone, {@link HistoryReplacedError} when the store has not come to `fromRevision - 1n` or holds other
+   * data than when it was opened, RangeError below revision 1n.
    */
   watch(range: KeyRange, fromRevision: Revision, signal: AbortSignal): AsyncIterable<WatchBatch>;
 

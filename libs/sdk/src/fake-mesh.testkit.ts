@@ -90,6 +90,7 @@ export class FakeMesh {
       }),
       implement(meshService.MeshServiceDefinition, {
         getMeshStatus: async (request, call) => this.noted('GetMeshStatus', request, call, this.status),
+        acceptStore: async (request, call) => this.noted('AcceptStore', request, call, {}),
       }),
       implement(modelService.ModelServiceDefinition, this.modelService()),
     );

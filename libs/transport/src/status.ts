@@ -55,6 +55,7 @@ const ANSWERS: Readonly<Record<Reason, Answer>> = {
   [Reason.ILLEGAL_TRANSITION]: ILLEGAL_MOVE,
   [Reason.IN_USE]: ILLEGAL_MOVE,
   [Reason.NOTHING_TO_ROLL_BACK]: ILLEGAL_MOVE,
+  [Reason.STORE_IN_DOUBT]: ILLEGAL_MOVE,
   [Reason.ALREADY_EXISTS]: { code: GrpcCode.ALREADY_EXISTS, http: 409, retryable: false },
   // Reading again and deciding is the caller's part, so repeating the call as it is gains nothing.
   [Reason.CONFLICT]: { code: GrpcCode.ABORTED, http: 409, retryable: false },

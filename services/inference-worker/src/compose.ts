@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ArtifactCache } from '@bms/artifacts';
 import { ensureServiceToken, type ServiceToken } from '@bms/auth';
-import { inference, type workerService } from '@bms/contracts';
+import { inference, workerService } from '@bms/contracts';
 import { GrpcChannel, GrpcServer } from '@bms/grpc';
 import {
   advertisedHost,
@@ -28,7 +28,7 @@ import { PredictStack } from './predict.stack';
 import { linkLog } from './presence/link-log';
 import { RegistryLink } from './presence/registry-link';
 import { workerIdentity, type WorkerIdentity } from './presence/worker-identity';
-import { describeDevice, type Device } from './servables/device';
+import { isCpu, describeDevice, type Device } from './servables/device';
 import { DevicePermits } from './servables/device-permits';
 import { deviceName } from './servables/onnx-device';
 import { OnnxExecutor } from './servables/onnx-executor';
@@ -38,6 +38,8 @@ import { usableDevice } from './usable-device';
 import { workerMetrics } from './worker-metrics';
 
 const SERVICE = inference.GRPCInferenceServiceDefinition.fullName;
+
+const { CPU, GPU } = workerService.DeviceKind;
 
 /** Puts a worker together and starts it. Throws StartError or SettingsError where it cannot. */
 export async function startWorker(
@@ -228,7 +230,12 @@ function linkToRegistry(
     dial,
     token,
     hello,
-    report: () => ({ generation: reconciler.generation, memory: ledger.report(), replicas: reconciler.present() }),
+    report: () => ({
+      generation: reconciler.generation,
+      memory: ledger.report(),
+      replicas: reconciler.present(),
+      deviceFailure: '',
+    }),
     applyDesired: (set) => {
       if (!reconciler.apply(set)) {
         logger.warn(
@@ -257,7 +264,13 @@ function helloOf(
     operationsAddress: facts.operations,
     host: hostname(),
     pid: BigInt(process.pid),
-    device: { provider: describeDevice(device), name: deviceName(device), concurrentRuns: config.concurrentRuns },
+    device: {
+      provider: describeDevice(device),
+      name: deviceName(device),
+      concurrentRuns: config.concurrentRuns,
+      kind: isCpu(device) ? CPU : GPU,
+      memoryBytes: 0n,
+    },
     startedAtMs: BigInt(clock.now()),
     bmsVersion: ownVersion(__dirname),
   };

@@ -1,4 +1,4 @@
-import { meshService, versionId, type TenantId, type VersionId } from '@bms/contracts';
+import { BmsError, meshService, Reason, versionId, workerService, type TenantId, type VersionId } from '@bms/contracts';
 import { implement, type Routes } from '@bms/transport';
 import { labelsOf } from './models/model-changes';
 import { refMessage, replicaMessage, stateMessage } from './models/model-messages';
@@ -12,6 +12,8 @@ import type { MeshSnapshot, ModelEntry, WorkerEntry } from './watch/mesh-snapsho
 import { isRoutable, replicasOf } from './watch/replicas';
 import type { RouterConnection, RouterConnections } from './watch/router-connections';
 
+const { CPU, GPU } = workerService.DeviceKind;
+
 export interface MeshHandlerOptions {
   readonly readiness: ReadinessWatch;
   readonly routers: RouterConnections;
@@ -22,6 +24,9 @@ export interface MeshHandlerOptions {
 /** MeshService: the state of the whole mesh. */
 export function meshHandler({ readiness, routers, storeKind }: MeshHandlerOptions): Routes {
   return implement(meshService.MeshServiceDefinition, {
+    acceptStore: async () => {
+      throw new BmsError(Reason.CONFLICT, 'the store is not in doubt: there is nothing to accept');
+    },
     getMeshStatus: async (request) => {
       const tenant = tenantField(request.tenant);
       const view = readiness.view();
@@ -32,6 +37,8 @@ export function meshHandler({ readiness, routers, storeKind }: MeshHandlerOption
         store: storeKind,
         workers: workerStatuses(snapshot, tenant),
         routers: routers.list().map(routerStatus),
+        registries: [],
+        storeStatus: undefined,
         versions: modelsOf(view, tenant).flatMap((entry) => versionStatuses(view, routers, entry)),
       };
     },
@@ -58,7 +65,18 @@ function workerStatus(
     operationsAddress: record.operationsAddress,
     host: record.host,
     pid: BigInt(record.pid),
-    device: record.device,
+    device: {
+      ...record.device,
+      kind: record.device.kind === 'gpu' ? GPU : CPU,
+      memoryBytes: BigInt(record.device.memoryBytes),
+    },
+    registryId: record.registry,
+    deviceFailure: present?.deviceFailure ?? '',
+    deviceUse: present?.device && {
+      memoryTotalBytes: BigInt(present.device.memoryTotalBytes),
+      memoryFreeBytes: BigInt(present.device.memoryFreeBytes),
+      busyPercent: present.device.busyPercent,
+    },
     memory: present && {
       totalBytes: BigInt(present.memory.totalBytes),
       freeBytes: BigInt(present.memory.freeBytes),
@@ -75,7 +93,7 @@ function workerStatus(
 
 function routerStatus({ hello, acknowledgedRevision }: RouterConnection): meshService.RouterStatus {
   const { routerId, incarnation, address, operationsAddress, pid } = hello;
-  return { routerId, incarnation, address, operationsAddress, pid, acknowledgedRevision };
+  return { routerId, incarnation, address, operationsAddress, pid, acknowledgedRevision, registryId: '' };
 }
 
 /** Those that are published or still held by a worker. */

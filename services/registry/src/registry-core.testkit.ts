@@ -10,7 +10,7 @@ import { ReadinessWatch } from './models/readiness-watch';
 import { KeyLayout } from './records/keys';
 import { openMesh } from './records/open-mesh';
 import { desiredFormat, reportedFormat, workerFormat, type MeshRecord } from './records/values';
-import { MIB, versionRecord, workerRecord, type Reported } from './watch/mesh-builder.testkit';
+import { MIB, RAN_ON_CPU, versionRecord, workerRecord, type Reported } from './watch/mesh-builder.testkit';
 import { waitUntil } from './watch/change-source';
 import type { MeshSnapshot } from './watch/mesh-snapshot';
 import { RouteFeed } from './watch/route-feed';
@@ -113,11 +113,28 @@ export class RegistryCore {
   private reportOf(id: string, replicas: readonly Reported[]): Write {
     const held = replicas.map(([text, state, fields]) => {
       const { tenant, model, version } = versionRecord(text);
-      return { tenant, model, version, state, sinceMs: 1, reason: '', memoryBytes: MIB, unwarmed: false, ...fields };
+      return {
+        tenant,
+        model,
+        version,
+        state,
+        sinceMs: 1,
+        reason: '',
+        memoryBytes: MIB,
+        unwarmed: false,
+        ...RAN_ON_CPU,
+        ...fields,
+      };
     });
     const memory = { totalBytes: 8192 * MIB, freeBytes: 4096 * MIB, residentBytes: MIB };
     const { incarnation } = workerRecord(id);
-    const value = reportedFormat.encode({ incarnation, generation: this.generation, memory, replicas: held });
+    const value = reportedFormat.encode({
+      incarnation,
+      generation: this.generation,
+      memory,
+      deviceFailure: '',
+      replicas: held,
+    });
     return { put: this.keys.reported(id), value };
   }
 

@@ -46,7 +46,7 @@ describe('a registry', () => {
         model: 'sum',
         files: [file, extra],
         notes: 'adds',
-        config: { replicas: 1, intraOpThreads: 2, graphOptimization: 'basic' },
+        config: models.VersionConfig.create({ replicas: 1, intraOpThreads: 2, graphOptimization: 'basic' }),
       });
       expect(version).toMatchObject({
         ref: { tenant: 'default', model: 'sum', version: 1n },
@@ -143,7 +143,7 @@ describe('a registry', () => {
       ],
       [
         'a wrong config',
-        async () => ({ files: [await model()], config: { replicas: 1001, intraOpThreads: 0, graphOptimization: '' } }),
+        async () => ({ files: [await model()], config: models.VersionConfig.create({ replicas: 1001 }) }),
         Reason.INVALID_CONFIG,
         'config.replicas: 1001',
       ],

@@ -42,12 +42,17 @@ export interface EmbeddedParts {
  */
 export class EmbeddedMetaStore implements MetaStore {
   readonly kind = 'embedded';
+  readonly endpoints: readonly string[] = [];
   readonly clusterId: string;
   private closing: Promise<void> | undefined;
 
   /** Use {@link openEmbeddedStore}. */
   constructor(private readonly parts: EmbeddedParts) {
     this.clusterId = parts.clusterId;
+  }
+
+  trouble(): undefined {
+    return undefined;
   }
 
   async range(range: KeyRange, options: RangeOptions = {}): Promise<RangeResult> {

@@ -29,7 +29,7 @@ function linkTo(addresses: readonly string[]) {
     dial: (address) => new GrpcChannel(address),
     token: 'secret',
     hello: workerService.WorkerHello.create({ workerId: 'worker-1', incarnation: 'first', address: '127.0.0.1:8800' }),
-    report: () => ({ ...report, memory: { ...memory } }),
+    report: () => workerService.WorkerReport.create({ ...report, memory: { ...memory } }),
     applyDesired: ({ generation }) => {
       desired.push(generation);
       report.generation = generation;

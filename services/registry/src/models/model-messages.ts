@@ -86,7 +86,8 @@ export function artifactRecord(artifact: proto.Artifact): ArtifactRecord {
 }
 
 export function configMessage(config: VersionConfigRecord): proto.VersionConfig {
-  return { ...config };
+  const providerOptions = Object.entries(config.providerOptions).map(([name, options]) => [name, { options }] as const);
+  return { ...config, providerOptions: Object.fromEntries(providerOptions) };
 }
 
 export function versionMessage(version: VersionRecord): proto.Version {
@@ -129,5 +130,7 @@ export function replicaMessage(replica: ReplicaRecord): proto.ReplicaStatus {
     reason: replica.reason,
     memoryBytes: BigInt(replica.memoryBytes),
     unwarmed: replica.unwarmed,
+    provider: replica.provider,
+    fellBack: replica.fellBack,
   };
 }

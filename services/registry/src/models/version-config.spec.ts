@@ -10,7 +10,7 @@ describe('checkVersionConfig', () => {
     { replicas: 1000, intraOpThreads: 256, graphOptimization: 'extended' },
     { replicas: 0, intraOpThreads: 0, graphOptimization: 'disabled' },
   ])('takes %j', (config) => {
-    expect(checkVersionConfig(models.VersionConfig.create(config))).toEqual(config);
+    expect(checkVersionConfig(models.VersionConfig.create(config))).toEqual(models.VersionConfig.create(config));
   });
 
   it.each([

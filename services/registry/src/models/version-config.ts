@@ -33,5 +33,14 @@ export function checkVersionConfig(config: proto.VersionConfig | undefined): Ver
     const sentence = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
     throw new BmsError(Reason.INVALID_CONFIG, sentence, { violations });
   }
-  return { replicas, intraOpThreads, graphOptimization };
+  return {
+    replicas,
+    intraOpThreads,
+    graphOptimization,
+    device: config?.device ?? '',
+    fallback: config?.fallback ?? '',
+    providerOptions: Object.fromEntries(
+      Object.entries(config?.providerOptions ?? {}).map(([name, { options }]) => [name, options]),
+    ),
+  };
 }

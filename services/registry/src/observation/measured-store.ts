@@ -5,6 +5,8 @@ export function measuredStore(store: MetaStore, nowMs: () => number, observe: (s
   return {
     kind: store.kind,
     clusterId: store.clusterId,
+    endpoints: store.endpoints,
+    trouble: () => store.trouble(),
     range: (range, options) => store.range(range, options),
     commit: async (transaction, signal) => {
       const startMs = nowMs();

@@ -1,5 +1,5 @@
 import type { VersionId } from '@bms/contracts';
-import { MeshBuilder, MIB, version, type Reported } from '../watch/mesh-builder.testkit';
+import { DEFAULT_CONFIG, MeshBuilder, MIB, version, type Reported } from '../watch/mesh-builder.testkit';
 import { modelOfVersion, numberOfVersion } from '../watch/mesh-snapshot';
 import { placementNote } from './placement-note';
 import { placementView, type PlacementView } from './placement-view';
@@ -100,7 +100,7 @@ describe('placement of a published version', () => {
     ["on the mesh's default of two", 4, 0, ['w1', 'w2']],
   ])('holds it %s', (_, workers, replicas, expected) => {
     const mesh = fleet(...Array.from({ length: workers }, () => 4000));
-    mesh.version('m@1', { config: { replicas, intraOpThreads: 0, graphOptimization: '' } });
+    mesh.version('m@1', { config: { ...DEFAULT_CONFIG, replicas } });
     settle(mesh);
     expect(holders(mesh)).toEqual(expected);
   });
@@ -120,7 +120,7 @@ describe('placement of a published version', () => {
       mesh.worker(id, { host }).reported(id, 4000);
     mesh.version('m@1');
     expect(settle(mesh)).toEqual(['assign m@1 w1', 'assign m@1 w3']);
-    mesh.version('n@1', { config: { replicas: 1, intraOpThreads: 0, graphOptimization: '' } });
+    mesh.version('n@1', { config: { ...DEFAULT_CONFIG, replicas: 1 } });
     expect(next(mesh, 'n@1')).toBe('assign n@1 w2');
   });
 

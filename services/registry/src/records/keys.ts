@@ -6,12 +6,14 @@ export const MESH_PREFIX_DEFAULT = '/bms/main/';
 /** Digits of a version number in a key: with leading zeros, the order of the bytes is the order of the numbers. */
 const VERSION_DIGITS = 16;
 
-/** What a key is about. `other` is what this release does not read, such as the keys of election and requests. */
+/** What a key is about. `other` is what the mirror does not read, such as the keys of requests. */
 export type ParsedKey =
   | { readonly kind: 'mesh' }
   | { readonly kind: 'model'; readonly model: ModelId }
   | { readonly kind: 'version'; readonly model: ModelId; readonly version: VersionId; readonly number: number }
   | { readonly kind: 'worker' | 'desired' | 'reported'; readonly worker: WorkerId }
+  | { readonly kind: 'registry'; readonly registry: string }
+  | { readonly kind: 'leader' }
   | { readonly kind: 'other' };
 
 /**
@@ -26,6 +28,8 @@ export type ParsedKey =
  * | `workers/WORKER` | WorkerRecord | with the worker's lease |
  * | `desired/WORKER` | DesiredRecord | until it is empty and the worker has been gone for long |
  * | `reported/WORKER` | ReportedRecord | with the worker's lease |
+ * | `registries/REGISTRY` | RegistryRecord | with the registry's lease |
+ * | `leader` | LeaderRecord | with the lease of the registry that leads |
  */
 export class KeyLayout {
   constructor(readonly prefix: string = MESH_PREFIX_DEFAULT) {}
@@ -75,6 +79,21 @@ export class KeyLayout {
     return `${this.prefix}reported/${worker}`;
   }
 
+  /** A registry that is there: while this key exists, its lease lives. */
+  registry(registry: string): string {
+    return `${this.prefix}registries/${registry}`;
+  }
+
+  /** The prefix of all registries that are there. */
+  allRegistries(): string {
+    return `${this.prefix}registries/`;
+  }
+
+  /** Who decides placement. */
+  leader(): string {
+    return `${this.prefix}leader`;
+  }
+
   parse(key: string): ParsedKey {
     if (!key.startsWith(this.prefix)) return { kind: 'other' };
     const [noun, one = '', two = '', three] = key.slice(this.prefix.length).split('/');
@@ -93,6 +112,10 @@ export class KeyLayout {
         return { kind: 'desired', worker: one as WorkerId };
       case 'reported':
         return { kind: 'reported', worker: one as WorkerId };
+      case 'registries':
+        return { kind: 'registry', registry: one };
+      case 'leader':
+        return { kind: 'leader' };
       default:
         return { kind: 'other' };
     }

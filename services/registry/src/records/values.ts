@@ -78,6 +78,12 @@ const versionSchema = z.object({
     /** 0: the worker's default. */
     intraOpThreads: z.number().int().nonnegative(),
     graphOptimization: z.string(),
+    /** `""`: any; `gpu`, `cpu`, or a provider's name. */
+    device: z.string(),
+    /** `""`: none; `cpu`. */
+    fallback: z.string(),
+    /** Of ONNX Runtime's providers, by provider. */
+    providerOptions: z.record(z.string(), z.record(z.string(), z.string())),
   }),
   notes: z.string(),
   createdBy: z.string(),
@@ -86,7 +92,15 @@ const versionSchema = z.object({
   producer: z.string(),
   requestId: z.string(),
 });
-export const versionFormat = valueFormat({ name: 'version record', version: 1, schema: versionSchema });
+export const versionFormat = valueFormat({
+  name: 'version record',
+  version: 2,
+  schema: versionSchema,
+  upgrade: (previous) => {
+    const config = { device: '', fallback: '', providerOptions: {}, ...(previous['config'] as object) };
+    return { ...previous, config };
+  },
+});
 
 /** Which version a RegisterVersion made, by the caller's request id. */
 export type RequestRecord = z.infer<typeof requestSchema>;
@@ -100,6 +114,8 @@ const workerSchema = z.object({
   incarnation: z.string().min(1),
   /** Unique to one stream of the worker: another one means that a newer stream has taken over. */
   attachment: z.string().min(1),
+  /** Id of the registry that the stream leads to; `""`: of an older release. */
+  registry: z.string(),
   /** Whether that stream lives; when not, the lease is running out. */
   attached: z.boolean(),
   /** Takes no more requests: it is going away. */
@@ -108,11 +124,26 @@ const workerSchema = z.object({
   operationsAddress: z.string(),
   host: z.string(),
   pid: z.number().int(),
-  device: z.object({ provider: z.string(), name: z.string(), concurrentRuns: z.number().int() }),
+  device: z.object({
+    provider: z.string(),
+    name: z.string(),
+    concurrentRuns: z.number().int(),
+    kind: z.enum(['cpu', 'gpu']),
+    /** Of its own; 0: none, or unknown. */
+    memoryBytes: bytes,
+  }),
   startedAtMs: timeMs,
   bmsVersion: z.string(),
 });
-export const workerFormat = valueFormat({ name: 'worker record', version: 1, schema: workerSchema });
+export const workerFormat = valueFormat({
+  name: 'worker record',
+  version: 2,
+  schema: workerSchema,
+  upgrade: (previous) => {
+    const device = { kind: 'cpu', memoryBytes: 0, ...(previous['device'] as object) };
+    return { registry: '', ...previous, device };
+  },
+});
 
 const refSchema = { tenant: z.string().min(1), model: z.string().min(1), version: versionNumber };
 
@@ -150,6 +181,10 @@ const replicaSchema = z.object({
   reason: z.string(),
   memoryBytes: bytes,
   unwarmed: z.boolean(),
+  /** What it runs on; `""` before it is loaded. */
+  provider: z.string(),
+  /** Not on the worker's device, which could not run it. */
+  fellBack: z.boolean(),
 });
 
 /** What a worker says it holds. */
@@ -159,6 +194,37 @@ const reportedSchema = z.object({
   /** Of the desired set that the report is about. */
   generation: z.number().int().nonnegative(),
   memory: z.object({ totalBytes: bytes, freeBytes: bytes, residentBytes: bytes }),
+  /** Of a device with memory of its own, where it can be measured. */
+  device: z.object({ memoryTotalBytes: bytes, memoryFreeBytes: bytes, busyPercent: z.number().int() }).optional(),
+  /** Why the device needs a new process; `""`: it does not. */
+  deviceFailure: z.string(),
   replicas: z.array(replicaSchema),
 });
-export const reportedFormat = valueFormat({ name: 'report', version: 1, schema: reportedSchema });
+export const reportedFormat = valueFormat({
+  name: 'report',
+  version: 2,
+  schema: reportedSchema,
+  upgrade: (previous) => {
+    const replicas = (previous['replicas'] as object[]).map((one) => ({ provider: '', fellBack: false, ...one }));
+    return { deviceFailure: '', ...previous, replicas };
+  },
+});
+
+/** A registry that is there. */
+export type RegistryRecord = z.infer<typeof registrySchema>;
+const registrySchema = z.object({
+  id: z.string().min(1),
+  incarnation: z.string().min(1),
+  address: z.string().min(1),
+  operationsAddress: z.string(),
+  host: z.string(),
+  pid: z.number().int(),
+  startedAtMs: timeMs,
+  bmsVersion: z.string(),
+});
+export const registryFormat = valueFormat({ name: 'registry record', version: 1, schema: registrySchema });
+
+/** Who decides placement. The key's create revision fences all that it writes. */
+export type LeaderRecord = z.infer<typeof leaderSchema>;
+const leaderSchema = z.object({ registry: z.string().min(1), incarnation: z.string().min(1) });
+export const leaderFormat = valueFormat({ name: 'leader record', version: 1, schema: leaderSchema });

@@ -12,6 +12,7 @@ import {
   type ModelRecord,
   type ReplicaRecord,
   type ReplicaStateWord,
+  type VersionConfigRecord,
   type VersionRecord,
   type WorkerRecord,
 } from '../records/values';
@@ -20,6 +21,16 @@ import { applyEvents, type SnapshotChange } from './snapshot-reducer';
 
 export const MIB = 2 ** 20;
 export const keys = new KeyLayout();
+export const DEFAULT_CONFIG: VersionConfigRecord = {
+  replicas: 0,
+  intraOpThreads: 0,
+  graphOptimization: '',
+  device: '',
+  fallback: '',
+  providerOptions: {},
+};
+/** Of a replica on a worker without a GPU. */
+export const RAN_ON_CPU: Pick<ReplicaRecord, 'provider' | 'fellBack'> = { provider: 'cpu', fellBack: false };
 
 /** `model@1` of the default tenant. */
 export function version(text: string): VersionId {
@@ -45,7 +56,7 @@ export function versionRecord(text: string, fields: Partial<VersionRecord> = {})
       inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 4], symbols: ['batch', ''], unranked: false }],
       outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 4], symbols: ['batch', ''], unranked: false }],
     },
-    config: { replicas: 0, intraOpThreads: 0, graphOptimization: '' },
+    config: DEFAULT_CONFIG,
     notes: '',
     createdBy: 'spec',
     createdAtMs: 1,
@@ -76,13 +87,14 @@ export function workerRecord(id: string, fields: Partial<WorkerRecord> = {}): Wo
     id,
     incarnation: `${id}-first`,
     attachment: `${id}-stream`,
+    registry: 'r1',
     attached: true,
     draining: false,
     address: `${id}:8800`,
     operationsAddress: `${id}:8900`,
     host: `host-of-${id}`,
     pid: 1,
-    device: { provider: 'cpu', name: 'a CPU', concurrentRuns: 1 },
+    device: { provider: 'cpu', name: 'a CPU', concurrentRuns: 1, kind: 'cpu', memoryBytes: 0 },
     startedAtMs: 1,
     bmsVersion: '0',
     ...fields,
@@ -138,6 +150,7 @@ export class MeshBuilder {
     return this.put(keys.reported(id), reportedFormat, {
       incarnation,
       generation: this.generation,
+      deviceFailure: '',
       memory: { totalBytes: 8192 * MIB, freeBytes: freeMib * MIB, residentBytes: 100 * MIB },
       replicas: replicas.map(([text, state, fields]) => {
         const { tenant, model, version: number } = versionRecord(text);
@@ -150,6 +163,7 @@ export class MeshBuilder {
           reason: '',
           memoryBytes: 100 * MIB,
           unwarmed: false,
+          ...RAN_ON_CPU,
           ...fields,
         };
       }),

@@ -72,6 +72,8 @@ export function applyEvents(
       case 'reported':
         change(workers, snapshot, parsed.worker, { reported: decoded(reportedFormat, event) });
         break;
+      case 'registry':
+      case 'leader':
       case 'mesh':
       case 'other':
         break;

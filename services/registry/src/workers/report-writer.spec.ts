@@ -7,6 +7,7 @@ import { MEMORY_INTERVAL_MS, ReportWriter } from './report-writer';
 function report(freeMib: number, generation = 1): ReportedRecord {
   return {
     incarnation: 'first',
+    deviceFailure: '',
     generation,
     memory: { totalBytes: 1000 * MIB, freeBytes: freeMib * MIB, residentBytes: 100 * MIB },
     replicas: [],

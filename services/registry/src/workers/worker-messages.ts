@@ -6,7 +6,7 @@ import {
   parseModelName,
   parseTenantId,
   parseVersionNumber,
-  type workerService,
+  workerService,
   type models as proto,
 } from '@bms/contracts';
 import {
@@ -20,9 +20,10 @@ import type { ReplicaRecord, ReportedRecord, WorkerRecord } from '../records/val
 import { findVersion, type MeshSnapshot, type WorkerEntry } from '../watch/mesh-snapshot';
 
 /** What a worker says of itself once. */
-export type WorkerFacts = Omit<WorkerRecord, 'attachment' | 'attached' | 'draining'>;
+export type WorkerFacts = Omit<WorkerRecord, 'attachment' | 'attached' | 'draining' | 'registry'>;
 
 const REASON_MAX_CHARACTERS = 2_000;
+const GPU = workerService.DeviceKind.GPU;
 
 /** Checks a hello. Throws INVALID_REQUEST that names the field. */
 export function workerFacts(hello: workerService.WorkerHello): WorkerFacts {
@@ -46,6 +47,8 @@ export function workerFacts(hello: workerService.WorkerHello): WorkerFacts {
       provider: device?.provider ?? '',
       name: device?.name ?? '',
       concurrentRuns: device?.concurrentRuns ?? 0,
+      kind: device?.kind === GPU ? 'gpu' : 'cpu',
+      memoryBytes: Number(device?.memoryBytes ?? 0n),
     },
     startedAtMs: Math.max(0, Number(hello.startedAtMs)),
     bmsVersion: hello.bmsVersion,
@@ -54,7 +57,7 @@ export function workerFacts(hello: workerService.WorkerHello): WorkerFacts {
 
 /** Checks a report. Throws INVALID_REQUEST that names the field. */
 export function reportRecord(incarnation: string, report: workerService.WorkerReport): ReportedRecord {
-  const { generation, memory, replicas } = report;
+  const { generation, memory, replicas, device, deviceFailure } = report;
   return {
     incarnation,
     generation: Math.max(0, Number(generation)),
@@ -63,6 +66,14 @@ export function reportRecord(incarnation: string, report: workerService.WorkerRe
       freeBytes: Number(memory?.freeBytes ?? 0n),
       residentBytes: Number(memory?.residentBytes ?? 0n),
     },
+    ...(device && {
+      device: {
+        memoryTotalBytes: Number(device.memoryTotalBytes),
+        memoryFreeBytes: Number(device.memoryFreeBytes),
+        busyPercent: device.busyPercent,
+      },
+    }),
+    deviceFailure: deviceFailure.slice(0, REASON_MAX_CHARACTERS),
     replicas: replicas.map((replica, at) => replicaRecord(replica, `report.replicas[${at}]`)),
   };
 }
@@ -81,6 +92,8 @@ function replicaRecord(replica: proto.ReplicaStatus, field: string): ReplicaReco
     reason: replica.reason.slice(0, REASON_MAX_CHARACTERS),
     memoryBytes: Number(replica.memoryBytes),
     unwarmed: replica.unwarmed,
+    provider: replica.provider,
+    fellBack: replica.fellBack,
   };
 }
 

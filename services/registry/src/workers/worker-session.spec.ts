@@ -42,7 +42,7 @@ function attach(incarnation = 'first') {
     operationsAddress: '',
     host: 'w1',
     pid: 1,
-    device: { provider: 'cpu', name: '', concurrentRuns: 1 },
+    device: { provider: 'cpu', name: '', concurrentRuns: 1, kind: 'cpu', memoryBytes: 0 },
     startedAtMs: 1,
     bmsVersion: '0',
   };

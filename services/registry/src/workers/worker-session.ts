@@ -79,7 +79,7 @@ export class WorkerSession {
 
   async *run(): AsyncIterable<workerService.AttachResponse> {
     const { facts, meshId, presence, mirror, incoming, signal, shutdown } = this.options;
-    const record: WorkerRecord = { ...facts, attachment: randomUUID(), attached: true, draining: false };
+    const record: WorkerRecord = { ...facts, attachment: randomUUID(), attached: true, draining: false, registry: '' };
     const undo = [this.wakeup.onAbort(signal), this.wakeup.onAbort(shutdown)];
     undo.push(mirror.onChange((_, change) => change.workers.has(this.id) && this.wakeup.wake()));
     try {

@@ -47,6 +47,8 @@ export enum Reason {
   ALREADY_EXISTS = 33,
   /** CONFLICT - somebody else changed it meanwhile; read again and decide */
   CONFLICT = 34,
+  /** STORE_IN_DOUBT - the store was wiped or went back in time: nothing is changed until a person decides */
+  STORE_IN_DOUBT = 35,
   /** NOT_READY - Not now; try again. */
   NOT_READY = 40,
   /** QUARANTINED - the version has killed workers and is held back */
@@ -140,6 +142,9 @@ export function reasonFromJSON(object: any): Reason {
     case 34:
     case "REASON_CONFLICT":
       return Reason.CONFLICT;
+    case 35:
+    case "REASON_STORE_IN_DOUBT":
+      return Reason.STORE_IN_DOUBT;
     case 40:
     case "REASON_NOT_READY":
       return Reason.NOT_READY;
@@ -234,6 +239,8 @@ export function reasonToJSON(object: Reason): string {
       return "REASON_ALREADY_EXISTS";
     case Reason.CONFLICT:
       return "REASON_CONFLICT";
+    case Reason.STORE_IN_DOUBT:
+      return "REASON_STORE_IN_DOUBT";
     case Reason.NOT_READY:
       return "REASON_NOT_READY";
     case Reason.QUARANTINED:

@@ -14,7 +14,7 @@ import {
   versionStateFromJSON,
   versionStateToJSON,
 } from "../../models/v1/models";
-import { Device, Memory } from "../../workers/v1/worker_service";
+import { Device, DeviceUse, Memory } from "../../workers/v1/worker_service";
 
 export const protobufPackage = "bms.mesh.v1";
 
@@ -32,6 +32,69 @@ export interface GetMeshStatusResponse {
   routers: RouterStatus[];
   /** all that are published or still held */
   versions: VersionStatus[];
+  registries: RegistryStatus[];
+  storeStatus?: StoreStatus | undefined;
+}
+
+export interface RegistryStatus {
+  /** stable, lives in the registry's state folder */
+  registryId: string;
+  /** new at every start */
+  incarnation: string;
+  /** host:port of its gRPC */
+  address: string;
+  operationsAddress: string;
+  host: string;
+  pid: bigint;
+  /** decides placement */
+  leader: boolean;
+  /** from the registry that answers */
+  reachable: boolean;
+  /** up to which it has followed the store */
+  revision: bigint;
+  startedAtMs: bigint;
+  bmsVersion: string;
+}
+
+/** The store as the answering registry sees it. */
+export interface StoreStatus {
+  /** "embedded" or "etcd" */
+  kind: string;
+  /** identity of its data */
+  clusterId: string;
+  revision: bigint;
+  /** none where it is embedded */
+  endpoints: string[];
+  /** why it cannot be used now, such as a full disk; "" when it can */
+  trouble: string;
+  /** unset when there is none */
+  doubt?: StoreDoubt | undefined;
+}
+
+/**
+ * The store is not the one that the mesh has followed, or is at a point that the mesh has left behind: it was wiped, or
+ * restored from a snapshot. Nothing is changed and nothing that is served is dropped until the right store is back, or
+ * AcceptStore says that this one is right.
+ */
+export interface StoreDoubt {
+  /** one sentence */
+  reason: string;
+  knownClusterId: string;
+  knownRevision: bigint;
+  foundClusterId: string;
+  foundRevision: bigint;
+  sinceMs: bigint;
+  /** Versions that the mesh serves and the store found does not have. */
+  missingVersions: VersionRef[];
+}
+
+export interface AcceptStoreRequest {
+  /** Both as StoreDoubt has them, so that what is accepted is what was looked at. */
+  foundClusterId: string;
+  foundRevision: bigint;
+}
+
+export interface AcceptStoreResponse {
 }
 
 export interface WorkerStatus {
@@ -52,6 +115,11 @@ export interface WorkerStatus {
   desiredGeneration: bigint;
   reachedGeneration: bigint;
   replicas: ReplicaStatus[];
+  /** unset where it cannot be measured */
+  deviceUse?: DeviceUse | undefined;
+  deviceFailure: string;
+  /** which registry it is attached to */
+  registryId: string;
 }
 
 export interface RouterStatus {
@@ -61,6 +129,8 @@ export interface RouterStatus {
   operationsAddress: string;
   pid: bigint;
   acknowledgedRevision: bigint;
+  /** which registry it follows */
+  registryId: string;
 }
 
 export interface VersionStatus {
@@ -142,7 +212,16 @@ export const GetMeshStatusRequest: MessageFns<GetMeshStatusRequest> = {
 };
 
 function createBaseGetMeshStatusResponse(): GetMeshStatusResponse {
-  return { meshId: "", revision: 0n, store: "", workers: [], routers: [], versions: [] };
+  return {
+    meshId: "",
+    revision: 0n,
+    store: "",
+    workers: [],
+    routers: [],
+    versions: [],
+    registries: [],
+    storeStatus: undefined,
+  };
 }
 
 export const GetMeshStatusResponse: MessageFns<GetMeshStatusResponse> = {
@@ -167,6 +246,12 @@ export const GetMeshStatusResponse: MessageFns<GetMeshStatusResponse> = {
     }
     for (const v of message.versions) {
       VersionStatus.encode(v!, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.registries) {
+      RegistryStatus.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.storeStatus !== undefined) {
+      StoreStatus.encode(message.storeStatus, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -232,6 +317,22 @@ export const GetMeshStatusResponse: MessageFns<GetMeshStatusResponse> = {
             message.versions.push(VersionStatus.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.registries.push(RegistryStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.storeStatus = StoreStatus.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -262,6 +363,14 @@ export const GetMeshStatusResponse: MessageFns<GetMeshStatusResponse> = {
       versions: globalThis.Array.isArray(object?.versions)
         ? object.versions.map((e: any) => VersionStatus.fromJSON(e))
         : [],
+      registries: globalThis.Array.isArray(object?.registries)
+        ? object.registries.map((e: any) => RegistryStatus.fromJSON(e))
+        : [],
+      storeStatus: isSet(object.storeStatus)
+        ? StoreStatus.fromJSON(object.storeStatus)
+        : isSet(object.store_status)
+        ? StoreStatus.fromJSON(object.store_status)
+        : undefined,
     };
   },
 
@@ -285,6 +394,12 @@ export const GetMeshStatusResponse: MessageFns<GetMeshStatusResponse> = {
     if (message.versions?.length) {
       obj.versions = message.versions.map((e) => VersionStatus.toJSON(e));
     }
+    if (message.registries?.length) {
+      obj.registries = message.registries.map((e) => RegistryStatus.toJSON(e));
+    }
+    if (message.storeStatus !== undefined) {
+      obj.storeStatus = StoreStatus.toJSON(message.storeStatus);
+    }
     return obj;
   },
 
@@ -299,6 +414,794 @@ export const GetMeshStatusResponse: MessageFns<GetMeshStatusResponse> = {
     message.workers = object.workers?.map((e) => WorkerStatus.fromPartial(e)) || [];
     message.routers = object.routers?.map((e) => RouterStatus.fromPartial(e)) || [];
     message.versions = object.versions?.map((e) => VersionStatus.fromPartial(e)) || [];
+    message.registries = object.registries?.map((e) => RegistryStatus.fromPartial(e)) || [];
+    message.storeStatus = (object.storeStatus !== undefined && object.storeStatus !== null)
+      ? StoreStatus.fromPartial(object.storeStatus)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRegistryStatus(): RegistryStatus {
+  return {
+    registryId: "",
+    incarnation: "",
+    address: "",
+    operationsAddress: "",
+    host: "",
+    pid: 0n,
+    leader: false,
+    reachable: false,
+    revision: 0n,
+    startedAtMs: 0n,
+    bmsVersion: "",
+  };
+}
+
+export const RegistryStatus: MessageFns<RegistryStatus> = {
+  encode(message: RegistryStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registryId !== "") {
+      writer.uint32(10).string(message.registryId);
+    }
+    if (message.incarnation !== "") {
+      writer.uint32(18).string(message.incarnation);
+    }
+    if (message.address !== "") {
+      writer.uint32(26).string(message.address);
+    }
+    if (message.operationsAddress !== "") {
+      writer.uint32(34).string(message.operationsAddress);
+    }
+    if (message.host !== "") {
+      writer.uint32(42).string(message.host);
+    }
+    if (message.pid !== 0n) {
+      if (BigInt.asIntN(64, message.pid) !== message.pid) {
+        throw new globalThis.Error("value provided for field message.pid of type int64 too large");
+      }
+      writer.uint32(48).int64(message.pid);
+    }
+    if (message.leader !== false) {
+      writer.uint32(56).bool(message.leader);
+    }
+    if (message.reachable !== false) {
+      writer.uint32(64).bool(message.reachable);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(72).int64(message.revision);
+    }
+    if (message.startedAtMs !== 0n) {
+      if (BigInt.asIntN(64, message.startedAtMs) !== message.startedAtMs) {
+        throw new globalThis.Error("value provided for field message.startedAtMs of type int64 too large");
+      }
+      writer.uint32(80).int64(message.startedAtMs);
+    }
+    if (message.bmsVersion !== "") {
+      writer.uint32(90).string(message.bmsVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegistryStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegistryStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registryId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.incarnation = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.operationsAddress = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.pid = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.leader = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.reachable = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.startedAtMs = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.bmsVersion = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RegistryStatus {
+    return {
+      registryId: isSet(object.registryId)
+        ? globalThis.String(object.registryId)
+        : isSet(object.registry_id)
+        ? globalThis.String(object.registry_id)
+        : "",
+      incarnation: isSet(object.incarnation) ? globalThis.String(object.incarnation) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      operationsAddress: isSet(object.operationsAddress)
+        ? globalThis.String(object.operationsAddress)
+        : isSet(object.operations_address)
+        ? globalThis.String(object.operations_address)
+        : "",
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      pid: isSet(object.pid) ? BigInt(object.pid) : 0n,
+      leader: isSet(object.leader) ? globalThis.Boolean(object.leader) : false,
+      reachable: isSet(object.reachable) ? globalThis.Boolean(object.reachable) : false,
+      revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      startedAtMs: isSet(object.startedAtMs)
+        ? BigInt(object.startedAtMs)
+        : isSet(object.started_at_ms)
+        ? BigInt(object.started_at_ms)
+        : 0n,
+      bmsVersion: isSet(object.bmsVersion)
+        ? globalThis.String(object.bmsVersion)
+        : isSet(object.bms_version)
+        ? globalThis.String(object.bms_version)
+        : "",
+    };
+  },
+
+  toJSON(message: RegistryStatus): unknown {
+    const obj: any = {};
+    if (message.registryId !== "") {
+      obj.registryId = message.registryId;
+    }
+    if (message.incarnation !== "") {
+      obj.incarnation = message.incarnation;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.operationsAddress !== "") {
+      obj.operationsAddress = message.operationsAddress;
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.pid !== 0n) {
+      obj.pid = message.pid.toString();
+    }
+    if (message.leader !== false) {
+      obj.leader = message.leader;
+    }
+    if (message.reachable !== false) {
+      obj.reachable = message.reachable;
+    }
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    if (message.startedAtMs !== 0n) {
+      obj.startedAtMs = message.startedAtMs.toString();
+    }
+    if (message.bmsVersion !== "") {
+      obj.bmsVersion = message.bmsVersion;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RegistryStatus>): RegistryStatus {
+    return RegistryStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RegistryStatus>): RegistryStatus {
+    const message = createBaseRegistryStatus();
+    message.registryId = object.registryId ?? "";
+    message.incarnation = object.incarnation ?? "";
+    message.address = object.address ?? "";
+    message.operationsAddress = object.operationsAddress ?? "";
+    message.host = object.host ?? "";
+    message.pid = (object.pid !== undefined && object.pid !== null) ? BigInt(object.pid) : 0n;
+    message.leader = object.leader ?? false;
+    message.reachable = object.reachable ?? false;
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.startedAtMs = (object.startedAtMs !== undefined && object.startedAtMs !== null)
+      ? BigInt(object.startedAtMs)
+      : 0n;
+    message.bmsVersion = object.bmsVersion ?? "";
+    return message;
+  },
+};
+
+function createBaseStoreStatus(): StoreStatus {
+  return { kind: "", clusterId: "", revision: 0n, endpoints: [], trouble: "", doubt: undefined };
+}
+
+export const StoreStatus: MessageFns<StoreStatus> = {
+  encode(message: StoreStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.clusterId !== "") {
+      writer.uint32(18).string(message.clusterId);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.revision);
+    }
+    for (const v of message.endpoints) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.trouble !== "") {
+      writer.uint32(42).string(message.trouble);
+    }
+    if (message.doubt !== undefined) {
+      StoreDoubt.encode(message.doubt, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clusterId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endpoints.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.trouble = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.doubt = StoreDoubt.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StoreStatus {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      clusterId: isSet(object.clusterId)
+        ? globalThis.String(object.clusterId)
+        : isSet(object.cluster_id)
+        ? globalThis.String(object.cluster_id)
+        : "",
+      revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      endpoints: globalThis.Array.isArray(object?.endpoints)
+        ? object.endpoints.map((e: any) => globalThis.String(e))
+        : [],
+      trouble: isSet(object.trouble) ? globalThis.String(object.trouble) : "",
+      doubt: isSet(object.doubt) ? StoreDoubt.fromJSON(object.doubt) : undefined,
+    };
+  },
+
+  toJSON(message: StoreStatus): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.clusterId !== "") {
+      obj.clusterId = message.clusterId;
+    }
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    if (message.endpoints?.length) {
+      obj.endpoints = message.endpoints;
+    }
+    if (message.trouble !== "") {
+      obj.trouble = message.trouble;
+    }
+    if (message.doubt !== undefined) {
+      obj.doubt = StoreDoubt.toJSON(message.doubt);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StoreStatus>): StoreStatus {
+    return StoreStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StoreStatus>): StoreStatus {
+    const message = createBaseStoreStatus();
+    message.kind = object.kind ?? "";
+    message.clusterId = object.clusterId ?? "";
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.endpoints = object.endpoints?.map((e) => e) || [];
+    message.trouble = object.trouble ?? "";
+    message.doubt = (object.doubt !== undefined && object.doubt !== null)
+      ? StoreDoubt.fromPartial(object.doubt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStoreDoubt(): StoreDoubt {
+  return {
+    reason: "",
+    knownClusterId: "",
+    knownRevision: 0n,
+    foundClusterId: "",
+    foundRevision: 0n,
+    sinceMs: 0n,
+    missingVersions: [],
+  };
+}
+
+export const StoreDoubt: MessageFns<StoreDoubt> = {
+  encode(message: StoreDoubt, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.knownClusterId !== "") {
+      writer.uint32(18).string(message.knownClusterId);
+    }
+    if (message.knownRevision !== 0n) {
+      if (BigInt.asIntN(64, message.knownRevision) !== message.knownRevision) {
+        throw new globalThis.Error("value provided for field message.knownRevision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.knownRevision);
+    }
+    if (message.foundClusterId !== "") {
+      writer.uint32(34).string(message.foundClusterId);
+    }
+    if (message.foundRevision !== 0n) {
+      if (BigInt.asIntN(64, message.foundRevision) !== message.foundRevision) {
+        throw new globalThis.Error("value provided for field message.foundRevision of type int64 too large");
+      }
+      writer.uint32(40).int64(message.foundRevision);
+    }
+    if (message.sinceMs !== 0n) {
+      if (BigInt.asIntN(64, message.sinceMs) !== message.sinceMs) {
+        throw new globalThis.Error("value provided for field message.sinceMs of type int64 too large");
+      }
+      writer.uint32(48).int64(message.sinceMs);
+    }
+    for (const v of message.missingVersions) {
+      VersionRef.encode(v!, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreDoubt {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreDoubt();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.knownClusterId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.knownRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.foundClusterId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.foundRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.sinceMs = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.missingVersions.push(VersionRef.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StoreDoubt {
+    return {
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      knownClusterId: isSet(object.knownClusterId)
+        ? globalThis.String(object.knownClusterId)
+        : isSet(object.known_cluster_id)
+        ? globalThis.String(object.known_cluster_id)
+        : "",
+      knownRevision: isSet(object.knownRevision)
+        ? BigInt(object.knownRevision)
+        : isSet(object.known_revision)
+        ? BigInt(object.known_revision)
+        : 0n,
+      foundClusterId: isSet(object.foundClusterId)
+        ? globalThis.String(object.foundClusterId)
+        : isSet(object.found_cluster_id)
+        ? globalThis.String(object.found_cluster_id)
+        : "",
+      foundRevision: isSet(object.foundRevision)
+        ? BigInt(object.foundRevision)
+        : isSet(object.found_revision)
+        ? BigInt(object.found_revision)
+        : 0n,
+      sinceMs: isSet(object.sinceMs) ? BigInt(object.sinceMs) : isSet(object.since_ms) ? BigInt(object.since_ms) : 0n,
+      missingVersions: globalThis.Array.isArray(object?.missingVersions)
+        ? object.missingVersions.map((e: any) => VersionRef.fromJSON(e))
+        : globalThis.Array.isArray(object?.missing_versions)
+        ? object.missing_versions.map((e: any) => VersionRef.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: StoreDoubt): unknown {
+    const obj: any = {};
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.knownClusterId !== "") {
+      obj.knownClusterId = message.knownClusterId;
+    }
+    if (message.knownRevision !== 0n) {
+      obj.knownRevision = message.knownRevision.toString();
+    }
+    if (message.foundClusterId !== "") {
+      obj.foundClusterId = message.foundClusterId;
+    }
+    if (message.foundRevision !== 0n) {
+      obj.foundRevision = message.foundRevision.toString();
+    }
+    if (message.sinceMs !== 0n) {
+      obj.sinceMs = message.sinceMs.toString();
+    }
+    if (message.missingVersions?.length) {
+      obj.missingVersions = message.missingVersions.map((e) => VersionRef.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StoreDoubt>): StoreDoubt {
+    return StoreDoubt.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StoreDoubt>): StoreDoubt {
+    const message = createBaseStoreDoubt();
+    message.reason = object.reason ?? "";
+    message.knownClusterId = object.knownClusterId ?? "";
+    message.knownRevision = (object.knownRevision !== undefined && object.knownRevision !== null)
+      ? BigInt(object.knownRevision)
+      : 0n;
+    message.foundClusterId = object.foundClusterId ?? "";
+    message.foundRevision = (object.foundRevision !== undefined && object.foundRevision !== null)
+      ? BigInt(object.foundRevision)
+      : 0n;
+    message.sinceMs = (object.sinceMs !== undefined && object.sinceMs !== null) ? BigInt(object.sinceMs) : 0n;
+    message.missingVersions = object.missingVersions?.map((e) => VersionRef.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAcceptStoreRequest(): AcceptStoreRequest {
+  return { foundClusterId: "", foundRevision: 0n };
+}
+
+export const AcceptStoreRequest: MessageFns<AcceptStoreRequest> = {
+  encode(message: AcceptStoreRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.foundClusterId !== "") {
+      writer.uint32(10).string(message.foundClusterId);
+    }
+    if (message.foundRevision !== 0n) {
+      if (BigInt.asIntN(64, message.foundRevision) !== message.foundRevision) {
+        throw new globalThis.Error("value provided for field message.foundRevision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.foundRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AcceptStoreRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAcceptStoreRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.foundClusterId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.foundRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AcceptStoreRequest {
+    return {
+      foundClusterId: isSet(object.foundClusterId)
+        ? globalThis.String(object.foundClusterId)
+        : isSet(object.found_cluster_id)
+        ? globalThis.String(object.found_cluster_id)
+        : "",
+      foundRevision: isSet(object.foundRevision)
+        ? BigInt(object.foundRevision)
+        : isSet(object.found_revision)
+        ? BigInt(object.found_revision)
+        : 0n,
+    };
+  },
+
+  toJSON(message: AcceptStoreRequest): unknown {
+    const obj: any = {};
+    if (message.foundClusterId !== "") {
+      obj.foundClusterId = message.foundClusterId;
+    }
+    if (message.foundRevision !== 0n) {
+      obj.foundRevision = message.foundRevision.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AcceptStoreRequest>): AcceptStoreRequest {
+    return AcceptStoreRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AcceptStoreRequest>): AcceptStoreRequest {
+    const message = createBaseAcceptStoreRequest();
+    message.foundClusterId = object.foundClusterId ?? "";
+    message.foundRevision = (object.foundRevision !== undefined && object.foundRevision !== null)
+      ? BigInt(object.foundRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseAcceptStoreResponse(): AcceptStoreResponse {
+  return {};
+}
+
+export const AcceptStoreResponse: MessageFns<AcceptStoreResponse> = {
+  encode(_: AcceptStoreResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AcceptStoreResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAcceptStoreResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): AcceptStoreResponse {
+    return {};
+  },
+
+  toJSON(_: AcceptStoreResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<AcceptStoreResponse>): AcceptStoreResponse {
+    return AcceptStoreResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<AcceptStoreResponse>): AcceptStoreResponse {
+    const message = createBaseAcceptStoreResponse();
     return message;
   },
 };
@@ -319,6 +1222,9 @@ function createBaseWorkerStatus(): WorkerStatus {
     desiredGeneration: 0n,
     reachedGeneration: 0n,
     replicas: [],
+    deviceUse: undefined,
+    deviceFailure: "",
+    registryId: "",
   };
 }
 
@@ -377,6 +1283,15 @@ export const WorkerStatus: MessageFns<WorkerStatus> = {
     }
     for (const v of message.replicas) {
       ReplicaStatus.encode(v!, writer.uint32(114).fork()).join();
+    }
+    if (message.deviceUse !== undefined) {
+      DeviceUse.encode(message.deviceUse, writer.uint32(122).fork()).join();
+    }
+    if (message.deviceFailure !== "") {
+      writer.uint32(130).string(message.deviceFailure);
+    }
+    if (message.registryId !== "") {
+      writer.uint32(138).string(message.registryId);
     }
     return writer;
   },
@@ -506,6 +1421,30 @@ export const WorkerStatus: MessageFns<WorkerStatus> = {
             message.replicas.push(ReplicaStatus.decode(reader, reader.uint32()));
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.deviceUse = DeviceUse.decode(reader, reader.uint32());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.deviceFailure = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.registryId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -556,6 +1495,21 @@ export const WorkerStatus: MessageFns<WorkerStatus> = {
       replicas: globalThis.Array.isArray(object?.replicas)
         ? object.replicas.map((e: any) => ReplicaStatus.fromJSON(e))
         : [],
+      deviceUse: isSet(object.deviceUse)
+        ? DeviceUse.fromJSON(object.deviceUse)
+        : isSet(object.device_use)
+        ? DeviceUse.fromJSON(object.device_use)
+        : undefined,
+      deviceFailure: isSet(object.deviceFailure)
+        ? globalThis.String(object.deviceFailure)
+        : isSet(object.device_failure)
+        ? globalThis.String(object.device_failure)
+        : "",
+      registryId: isSet(object.registryId)
+        ? globalThis.String(object.registryId)
+        : isSet(object.registry_id)
+        ? globalThis.String(object.registry_id)
+        : "",
     };
   },
 
@@ -603,6 +1557,15 @@ export const WorkerStatus: MessageFns<WorkerStatus> = {
     if (message.replicas?.length) {
       obj.replicas = message.replicas.map((e) => ReplicaStatus.toJSON(e));
     }
+    if (message.deviceUse !== undefined) {
+      obj.deviceUse = DeviceUse.toJSON(message.deviceUse);
+    }
+    if (message.deviceFailure !== "") {
+      obj.deviceFailure = message.deviceFailure;
+    }
+    if (message.registryId !== "") {
+      obj.registryId = message.registryId;
+    }
     return obj;
   },
 
@@ -635,12 +1598,25 @@ export const WorkerStatus: MessageFns<WorkerStatus> = {
       ? BigInt(object.reachedGeneration)
       : 0n;
     message.replicas = object.replicas?.map((e) => ReplicaStatus.fromPartial(e)) || [];
+    message.deviceUse = (object.deviceUse !== undefined && object.deviceUse !== null)
+      ? DeviceUse.fromPartial(object.deviceUse)
+      : undefined;
+    message.deviceFailure = object.deviceFailure ?? "";
+    message.registryId = object.registryId ?? "";
     return message;
   },
 };
 
 function createBaseRouterStatus(): RouterStatus {
-  return { routerId: "", incarnation: "", address: "", operationsAddress: "", pid: 0n, acknowledgedRevision: 0n };
+  return {
+    routerId: "",
+    incarnation: "",
+    address: "",
+    operationsAddress: "",
+    pid: 0n,
+    acknowledgedRevision: 0n,
+    registryId: "",
+  };
 }
 
 export const RouterStatus: MessageFns<RouterStatus> = {
@@ -668,6 +1644,9 @@ export const RouterStatus: MessageFns<RouterStatus> = {
         throw new globalThis.Error("value provided for field message.acknowledgedRevision of type int64 too large");
       }
       writer.uint32(48).int64(message.acknowledgedRevision);
+    }
+    if (message.registryId !== "") {
+      writer.uint32(58).string(message.registryId);
     }
     return writer;
   },
@@ -733,6 +1712,14 @@ export const RouterStatus: MessageFns<RouterStatus> = {
             message.acknowledgedRevision = reader.int64() as bigint;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.registryId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -765,6 +1752,11 @@ export const RouterStatus: MessageFns<RouterStatus> = {
         : isSet(object.acknowledged_revision)
         ? BigInt(object.acknowledged_revision)
         : 0n,
+      registryId: isSet(object.registryId)
+        ? globalThis.String(object.registryId)
+        : isSet(object.registry_id)
+        ? globalThis.String(object.registry_id)
+        : "",
     };
   },
 
@@ -788,6 +1780,9 @@ export const RouterStatus: MessageFns<RouterStatus> = {
     if (message.acknowledgedRevision !== 0n) {
       obj.acknowledgedRevision = message.acknowledgedRevision.toString();
     }
+    if (message.registryId !== "") {
+      obj.registryId = message.registryId;
+    }
     return obj;
   },
 
@@ -804,6 +1799,7 @@ export const RouterStatus: MessageFns<RouterStatus> = {
     message.acknowledgedRevision = (object.acknowledgedRevision !== undefined && object.acknowledgedRevision !== null)
       ? BigInt(object.acknowledgedRevision)
       : 0n;
+    message.registryId = object.registryId ?? "";
     return message;
   },
 };
@@ -1023,6 +2019,18 @@ export const MeshServiceDefinition = {
       requestType: GetMeshStatusRequest as typeof GetMeshStatusRequest,
       requestStream: false,
       responseType: GetMeshStatusResponse as typeof GetMeshStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Takes a store that is in doubt as it is: from then on the mesh follows it again, and lets go of what it does not hold.
+     * Changes something, and so needs the service token.
+     */
+    acceptStore: {
+      name: "AcceptStore",
+      requestType: AcceptStoreRequest as typeof AcceptStoreRequest,
+      requestStream: false,
+      responseType: AcceptStoreResponse as typeof AcceptStoreResponse,
       responseStream: false,
       options: {},
     },

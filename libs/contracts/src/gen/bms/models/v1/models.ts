@@ -172,6 +172,30 @@ export interface VersionConfig {
   intraOpThreads: number;
   /** ONNX Runtime's graph optimization: "" (all), "disabled", "basic", "extended", "all". */
   graphOptimization: string;
+  /** Which devices may hold the version: "" (any), "gpu", "cpu", or a provider: "cuda", "webgpu". */
+  device: string;
+  /**
+   * What is taken where the wished device is not there or cannot run the model as a whole:
+   * "" (nothing: the version is not served there, and status says why) or "cpu".
+   */
+  fallback: string;
+  /** Options of ONNX Runtime's execution providers, by provider: {"cuda": {"cudnn_conv_algo_search": "HEURISTIC"}}. */
+  providerOptions: { [key: string]: ProviderOptions };
+}
+
+export interface VersionConfig_ProviderOptionsEntry {
+  key: string;
+  value?: ProviderOptions | undefined;
+}
+
+/** As ONNX Runtime names them, handed over as they are. */
+export interface ProviderOptions {
+  options: { [key: string]: string };
+}
+
+export interface ProviderOptions_OptionsEntry {
+  key: string;
+  value: string;
 }
 
 /** A version was made the active one. */
@@ -228,6 +252,10 @@ export interface ReplicaStatus {
   memoryBytes: bigint;
   /** ready, but the model refused the made-up warm-up input */
   unwarmed: boolean;
+  /** what it runs on: cpu, cuda:0, webgpu; "" before it is loaded */
+  provider: string;
+  /** not on the worker's device: its provider could not run the model, and the version allows the CPU */
+  fellBack: boolean;
 }
 
 /** How often a version was called, as the routers count. */
@@ -809,7 +837,7 @@ export const Artifact: MessageFns<Artifact> = {
 };
 
 function createBaseVersionConfig(): VersionConfig {
-  return { replicas: 0, intraOpThreads: 0, graphOptimization: "" };
+  return { replicas: 0, intraOpThreads: 0, graphOptimization: "", device: "", fallback: "", providerOptions: {} };
 }
 
 export const VersionConfig: MessageFns<VersionConfig> = {
@@ -823,6 +851,15 @@ export const VersionConfig: MessageFns<VersionConfig> = {
     if (message.graphOptimization !== "") {
       writer.uint32(26).string(message.graphOptimization);
     }
+    if (message.device !== "") {
+      writer.uint32(34).string(message.device);
+    }
+    if (message.fallback !== "") {
+      writer.uint32(42).string(message.fallback);
+    }
+    globalThis.Object.entries(message.providerOptions).forEach(([key, value]: [string, ProviderOptions]) => {
+      VersionConfig_ProviderOptionsEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
+    });
     return writer;
   },
 
@@ -863,6 +900,33 @@ export const VersionConfig: MessageFns<VersionConfig> = {
             message.graphOptimization = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.device = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.fallback = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            const entry6 = VersionConfig_ProviderOptionsEntry.decode(reader, reader.uint32());
+            if (entry6.value !== undefined) {
+              message.providerOptions[entry6.key] = entry6.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -888,6 +952,35 @@ export const VersionConfig: MessageFns<VersionConfig> = {
         : isSet(object.graph_optimization)
         ? globalThis.String(object.graph_optimization)
         : "",
+      device: isSet(object.device) ? globalThis.String(object.device) : "",
+      fallback: isSet(object.fallback) ? globalThis.String(object.fallback) : "",
+      providerOptions: isObject(object.providerOptions)
+        ? (globalThis.Object.entries(object.providerOptions) as [string, any][]).reduce(
+          (acc: { [key: string]: ProviderOptions }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: ProviderOptions.fromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.provider_options)
+        ? (globalThis.Object.entries(object.provider_options) as [string, any][]).reduce(
+          (acc: { [key: string]: ProviderOptions }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: ProviderOptions.fromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -902,6 +995,21 @@ export const VersionConfig: MessageFns<VersionConfig> = {
     if (message.graphOptimization !== "") {
       obj.graphOptimization = message.graphOptimization;
     }
+    if (message.device !== "") {
+      obj.device = message.device;
+    }
+    if (message.fallback !== "") {
+      obj.fallback = message.fallback;
+    }
+    if (message.providerOptions) {
+      const entries = globalThis.Object.entries(message.providerOptions) as [string, ProviderOptions][];
+      if (entries.length > 0) {
+        obj.providerOptions = {};
+        entries.forEach(([k, v]) => {
+          obj.providerOptions[k] = ProviderOptions.toJSON(v);
+        });
+      }
+    }
     return obj;
   },
 
@@ -913,6 +1021,286 @@ export const VersionConfig: MessageFns<VersionConfig> = {
     message.replicas = object.replicas ?? 0;
     message.intraOpThreads = object.intraOpThreads ?? 0;
     message.graphOptimization = object.graphOptimization ?? "";
+    message.device = object.device ?? "";
+    message.fallback = object.fallback ?? "";
+    message.providerOptions = (globalThis.Object.entries(object.providerOptions ?? {}) as [string, ProviderOptions][])
+      .reduce((acc: { [key: string]: ProviderOptions }, [key, value]: [string, ProviderOptions]) => {
+        if (value !== undefined) {
+          acc[key] = ProviderOptions.fromPartial(value);
+        }
+        return acc;
+      }, {});
+    return message;
+  },
+};
+
+function createBaseVersionConfig_ProviderOptionsEntry(): VersionConfig_ProviderOptionsEntry {
+  return { key: "", value: undefined };
+}
+
+export const VersionConfig_ProviderOptionsEntry: MessageFns<VersionConfig_ProviderOptionsEntry> = {
+  encode(message: VersionConfig_ProviderOptionsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      ProviderOptions.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VersionConfig_ProviderOptionsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVersionConfig_ProviderOptionsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = ProviderOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VersionConfig_ProviderOptionsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? ProviderOptions.fromJSON(object.value) : undefined,
+    };
+  },
+
+  toJSON(message: VersionConfig_ProviderOptionsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = ProviderOptions.toJSON(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VersionConfig_ProviderOptionsEntry>): VersionConfig_ProviderOptionsEntry {
+    return VersionConfig_ProviderOptionsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VersionConfig_ProviderOptionsEntry>): VersionConfig_ProviderOptionsEntry {
+    const message = createBaseVersionConfig_ProviderOptionsEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? ProviderOptions.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseProviderOptions(): ProviderOptions {
+  return { options: {} };
+}
+
+export const ProviderOptions: MessageFns<ProviderOptions> = {
+  encode(message: ProviderOptions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.options).forEach(([key, value]: [string, string]) => {
+      ProviderOptions_OptionsEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProviderOptions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProviderOptions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = ProviderOptions_OptionsEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.options[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProviderOptions {
+    return {
+      options: isObject(object.options)
+        ? (globalThis.Object.entries(object.options) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: ProviderOptions): unknown {
+    const obj: any = {};
+    if (message.options) {
+      const entries = globalThis.Object.entries(message.options) as [string, string][];
+      if (entries.length > 0) {
+        obj.options = {};
+        entries.forEach(([k, v]) => {
+          obj.options[k] = v;
+        });
+      }
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ProviderOptions>): ProviderOptions {
+    return ProviderOptions.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProviderOptions>): ProviderOptions {
+    const message = createBaseProviderOptions();
+    message.options = (globalThis.Object.entries(object.options ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseProviderOptions_OptionsEntry(): ProviderOptions_OptionsEntry {
+  return { key: "", value: "" };
+}
+
+export const ProviderOptions_OptionsEntry: MessageFns<ProviderOptions_OptionsEntry> = {
+  encode(message: ProviderOptions_OptionsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProviderOptions_OptionsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProviderOptions_OptionsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProviderOptions_OptionsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: ProviderOptions_OptionsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ProviderOptions_OptionsEntry>): ProviderOptions_OptionsEntry {
+    return ProviderOptions_OptionsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProviderOptions_OptionsEntry>): ProviderOptions_OptionsEntry {
+    const message = createBaseProviderOptions_OptionsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -1609,7 +1997,16 @@ export const Model_LabelsEntry: MessageFns<Model_LabelsEntry> = {
 };
 
 function createBaseReplicaStatus(): ReplicaStatus {
-  return { ref: undefined, state: 0, sinceMs: 0n, reason: "", memoryBytes: 0n, unwarmed: false };
+  return {
+    ref: undefined,
+    state: 0,
+    sinceMs: 0n,
+    reason: "",
+    memoryBytes: 0n,
+    unwarmed: false,
+    provider: "",
+    fellBack: false,
+  };
 }
 
 export const ReplicaStatus: MessageFns<ReplicaStatus> = {
@@ -1637,6 +2034,12 @@ export const ReplicaStatus: MessageFns<ReplicaStatus> = {
     }
     if (message.unwarmed !== false) {
       writer.uint32(48).bool(message.unwarmed);
+    }
+    if (message.provider !== "") {
+      writer.uint32(58).string(message.provider);
+    }
+    if (message.fellBack !== false) {
+      writer.uint32(64).bool(message.fellBack);
     }
     return writer;
   },
@@ -1702,6 +2105,22 @@ export const ReplicaStatus: MessageFns<ReplicaStatus> = {
             message.unwarmed = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.fellBack = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1726,6 +2145,12 @@ export const ReplicaStatus: MessageFns<ReplicaStatus> = {
         ? BigInt(object.memory_bytes)
         : 0n,
       unwarmed: isSet(object.unwarmed) ? globalThis.Boolean(object.unwarmed) : false,
+      provider: isSet(object.provider) ? globalThis.String(object.provider) : "",
+      fellBack: isSet(object.fellBack)
+        ? globalThis.Boolean(object.fellBack)
+        : isSet(object.fell_back)
+        ? globalThis.Boolean(object.fell_back)
+        : false,
     };
   },
 
@@ -1749,6 +2174,12 @@ export const ReplicaStatus: MessageFns<ReplicaStatus> = {
     if (message.unwarmed !== false) {
       obj.unwarmed = message.unwarmed;
     }
+    if (message.provider !== "") {
+      obj.provider = message.provider;
+    }
+    if (message.fellBack !== false) {
+      obj.fellBack = message.fellBack;
+    }
     return obj;
   },
 
@@ -1765,6 +2196,8 @@ export const ReplicaStatus: MessageFns<ReplicaStatus> = {
       ? BigInt(object.memoryBytes)
       : 0n;
     message.unwarmed = object.unwarmed ?? false;
+    message.provider = object.provider ?? "";
+    message.fellBack = object.fellBack ?? false;
     return message;
   },
 };

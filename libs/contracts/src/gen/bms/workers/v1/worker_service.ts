@@ -10,6 +10,41 @@ import { Artifact, ReplicaStatus, Signature, VersionConfig, VersionRef } from ".
 
 export const protobufPackage = "bms.workers.v1";
 
+export enum DeviceKind {
+  UNSPECIFIED = 0,
+  CPU = 1,
+  GPU = 2,
+}
+
+export function deviceKindFromJSON(object: any): DeviceKind {
+  switch (object) {
+    case 0:
+    case "DEVICE_KIND_UNSPECIFIED":
+      return DeviceKind.UNSPECIFIED;
+    case 1:
+    case "DEVICE_KIND_CPU":
+      return DeviceKind.CPU;
+    case 2:
+    case "DEVICE_KIND_GPU":
+      return DeviceKind.GPU;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DeviceKind");
+  }
+}
+
+export function deviceKindToJSON(object: DeviceKind): string {
+  switch (object) {
+    case DeviceKind.UNSPECIFIED:
+      return "DEVICE_KIND_UNSPECIFIED";
+    case DeviceKind.CPU:
+      return "DEVICE_KIND_CPU";
+    case DeviceKind.GPU:
+      return "DEVICE_KIND_GPU";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DeviceKind");
+  }
+}
+
 export interface AttachRequest {
   kind?:
     | //
@@ -47,6 +82,17 @@ export interface Device {
   name: string;
   /** permits: how many runs go on at once */
   concurrentRuns: number;
+  kind: DeviceKind;
+  /** what the device has of its own; 0: it has none, or nobody can say */
+  memoryBytes: bigint;
+}
+
+/** How a device with memory of its own is used now, by all of its processes. */
+export interface DeviceUse {
+  memoryTotalBytes: bigint;
+  memoryFreeBytes: bigint;
+  /** of the last moments; -1: nobody can say */
+  busyPercent: number;
 }
 
 /** Measured, in bytes. */
@@ -64,6 +110,12 @@ export interface WorkerReport {
   generation: bigint;
   memory?: Memory | undefined;
   replicas: ReplicaStatus[];
+  /** unset where it cannot be measured */
+  device?:
+    | DeviceUse
+    | undefined;
+  /** The device needs a new process: the worker takes no more calls and is about to restart. "" when it is well. */
+  deviceFailure: string;
 }
 
 export interface WorkerDraining {
@@ -459,7 +511,7 @@ export const WorkerHello: MessageFns<WorkerHello> = {
 };
 
 function createBaseDevice(): Device {
-  return { provider: "", name: "", concurrentRuns: 0 };
+  return { provider: "", name: "", concurrentRuns: 0, kind: 0, memoryBytes: 0n };
 }
 
 export const Device: MessageFns<Device> = {
@@ -472,6 +524,15 @@ export const Device: MessageFns<Device> = {
     }
     if (message.concurrentRuns !== 0) {
       writer.uint32(24).int32(message.concurrentRuns);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(32).int32(message.kind);
+    }
+    if (message.memoryBytes !== 0n) {
+      if (BigInt.asIntN(64, message.memoryBytes) !== message.memoryBytes) {
+        throw new globalThis.Error("value provided for field message.memoryBytes of type int64 too large");
+      }
+      writer.uint32(40).int64(message.memoryBytes);
     }
     return writer;
   },
@@ -513,6 +574,22 @@ export const Device: MessageFns<Device> = {
             message.concurrentRuns = reader.int32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.memoryBytes = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -534,6 +611,12 @@ export const Device: MessageFns<Device> = {
         : isSet(object.concurrent_runs)
         ? globalThis.Number(object.concurrent_runs)
         : 0,
+      kind: isSet(object.kind) ? deviceKindFromJSON(object.kind) : 0,
+      memoryBytes: isSet(object.memoryBytes)
+        ? BigInt(object.memoryBytes)
+        : isSet(object.memory_bytes)
+        ? BigInt(object.memory_bytes)
+        : 0n,
     };
   },
 
@@ -548,6 +631,12 @@ export const Device: MessageFns<Device> = {
     if (message.concurrentRuns !== 0) {
       obj.concurrentRuns = Math.round(message.concurrentRuns);
     }
+    if (message.kind !== 0) {
+      obj.kind = deviceKindToJSON(message.kind);
+    }
+    if (message.memoryBytes !== 0n) {
+      obj.memoryBytes = message.memoryBytes.toString();
+    }
     return obj;
   },
 
@@ -559,6 +648,133 @@ export const Device: MessageFns<Device> = {
     message.provider = object.provider ?? "";
     message.name = object.name ?? "";
     message.concurrentRuns = object.concurrentRuns ?? 0;
+    message.kind = object.kind ?? 0;
+    message.memoryBytes = (object.memoryBytes !== undefined && object.memoryBytes !== null)
+      ? BigInt(object.memoryBytes)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseDeviceUse(): DeviceUse {
+  return { memoryTotalBytes: 0n, memoryFreeBytes: 0n, busyPercent: 0 };
+}
+
+export const DeviceUse: MessageFns<DeviceUse> = {
+  encode(message: DeviceUse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memoryTotalBytes !== 0n) {
+      if (BigInt.asIntN(64, message.memoryTotalBytes) !== message.memoryTotalBytes) {
+        throw new globalThis.Error("value provided for field message.memoryTotalBytes of type int64 too large");
+      }
+      writer.uint32(8).int64(message.memoryTotalBytes);
+    }
+    if (message.memoryFreeBytes !== 0n) {
+      if (BigInt.asIntN(64, message.memoryFreeBytes) !== message.memoryFreeBytes) {
+        throw new globalThis.Error("value provided for field message.memoryFreeBytes of type int64 too large");
+      }
+      writer.uint32(16).int64(message.memoryFreeBytes);
+    }
+    if (message.busyPercent !== 0) {
+      writer.uint32(24).int32(message.busyPercent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceUse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceUse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.memoryTotalBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.memoryFreeBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.busyPercent = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeviceUse {
+    return {
+      memoryTotalBytes: isSet(object.memoryTotalBytes)
+        ? BigInt(object.memoryTotalBytes)
+        : isSet(object.memory_total_bytes)
+        ? BigInt(object.memory_total_bytes)
+        : 0n,
+      memoryFreeBytes: isSet(object.memoryFreeBytes)
+        ? BigInt(object.memoryFreeBytes)
+        : isSet(object.memory_free_bytes)
+        ? BigInt(object.memory_free_bytes)
+        : 0n,
+      busyPercent: isSet(object.busyPercent)
+        ? globalThis.Number(object.busyPercent)
+        : isSet(object.busy_percent)
+        ? globalThis.Number(object.busy_percent)
+        : 0,
+    };
+  },
+
+  toJSON(message: DeviceUse): unknown {
+    const obj: any = {};
+    if (message.memoryTotalBytes !== 0n) {
+      obj.memoryTotalBytes = message.memoryTotalBytes.toString();
+    }
+    if (message.memoryFreeBytes !== 0n) {
+      obj.memoryFreeBytes = message.memoryFreeBytes.toString();
+    }
+    if (message.busyPercent !== 0) {
+      obj.busyPercent = Math.round(message.busyPercent);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeviceUse>): DeviceUse {
+    return DeviceUse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceUse>): DeviceUse {
+    const message = createBaseDeviceUse();
+    message.memoryTotalBytes = (object.memoryTotalBytes !== undefined && object.memoryTotalBytes !== null)
+      ? BigInt(object.memoryTotalBytes)
+      : 0n;
+    message.memoryFreeBytes = (object.memoryFreeBytes !== undefined && object.memoryFreeBytes !== null)
+      ? BigInt(object.memoryFreeBytes)
+      : 0n;
+    message.busyPercent = object.busyPercent ?? 0;
     return message;
   },
 };
@@ -690,7 +906,7 @@ export const Memory: MessageFns<Memory> = {
 };
 
 function createBaseWorkerReport(): WorkerReport {
-  return { generation: 0n, memory: undefined, replicas: [] };
+  return { generation: 0n, memory: undefined, replicas: [], device: undefined, deviceFailure: "" };
 }
 
 export const WorkerReport: MessageFns<WorkerReport> = {
@@ -706,6 +922,12 @@ export const WorkerReport: MessageFns<WorkerReport> = {
     }
     for (const v of message.replicas) {
       ReplicaStatus.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.device !== undefined) {
+      DeviceUse.encode(message.device, writer.uint32(34).fork()).join();
+    }
+    if (message.deviceFailure !== "") {
+      writer.uint32(42).string(message.deviceFailure);
     }
     return writer;
   },
@@ -747,6 +969,22 @@ export const WorkerReport: MessageFns<WorkerReport> = {
             message.replicas.push(ReplicaStatus.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.device = DeviceUse.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.deviceFailure = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -766,6 +1004,12 @@ export const WorkerReport: MessageFns<WorkerReport> = {
       replicas: globalThis.Array.isArray(object?.replicas)
         ? object.replicas.map((e: any) => ReplicaStatus.fromJSON(e))
         : [],
+      device: isSet(object.device) ? DeviceUse.fromJSON(object.device) : undefined,
+      deviceFailure: isSet(object.deviceFailure)
+        ? globalThis.String(object.deviceFailure)
+        : isSet(object.device_failure)
+        ? globalThis.String(object.device_failure)
+        : "",
     };
   },
 
@@ -779,6 +1023,12 @@ export const WorkerReport: MessageFns<WorkerReport> = {
     }
     if (message.replicas?.length) {
       obj.replicas = message.replicas.map((e) => ReplicaStatus.toJSON(e));
+    }
+    if (message.device !== undefined) {
+      obj.device = DeviceUse.toJSON(message.device);
+    }
+    if (message.deviceFailure !== "") {
+      obj.deviceFailure = message.deviceFailure;
     }
     return obj;
   },
@@ -795,6 +1045,10 @@ export const WorkerReport: MessageFns<WorkerReport> = {
       ? Memory.fromPartial(object.memory)
       : undefined;
     message.replicas = object.replicas?.map((e) => ReplicaStatus.fromPartial(e)) || [];
+    message.device = (object.device !== undefined && object.device !== null)
+      ? DeviceUse.fromPartial(object.device)
+      : undefined;
+    message.deviceFailure = object.deviceFailure ?? "";
     return message;
   },
 };
