@@ -14,6 +14,7 @@ export type ParsedKey =
   | { readonly kind: 'worker' | 'desired' | 'reported'; readonly worker: WorkerId }
   | { readonly kind: 'registry'; readonly registry: string }
   | { readonly kind: 'leader' }
+  | { readonly kind: 'accepted' }
   | { readonly kind: 'other' };
 
 /**
@@ -30,6 +31,7 @@ export type ParsedKey =
  * | `reported/WORKER` | ReportedRecord | with the worker's lease |
  * | `registries/REGISTRY` | RegistryRecord | with the registry's lease |
  * | `leader` | LeaderRecord | with the lease of the registry that leads |
+ * | `accepted` | AcceptedRecord | for good; written when a person takes a wiped or restored store as it is |
  */
 export class KeyLayout {
   constructor(readonly prefix: string = MESH_PREFIX_DEFAULT) {}
@@ -94,6 +96,11 @@ export class KeyLayout {
     return `${this.prefix}leader`;
   }
 
+  /** Which history of the store the mesh goes by. */
+  accepted(): string {
+    return `${this.prefix}accepted`;
+  }
+
   parse(key: string): ParsedKey {
     if (!key.startsWith(this.prefix)) return { kind: 'other' };
     const [noun, one = '', two = '', three] = key.slice(this.prefix.length).split('/');
@@ -116,6 +123,8 @@ export class KeyLayout {
         return { kind: 'registry', registry: one };
       case 'leader':
         return { kind: 'leader' };
+      case 'accepted':
+        return { kind: 'accepted' };
       default:
         return { kind: 'other' };
     }

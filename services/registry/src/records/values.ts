@@ -228,3 +228,18 @@ export const registryFormat = valueFormat({ name: 'registry record', version: 1,
 export type LeaderRecord = z.infer<typeof leaderSchema>;
 const leaderSchema = z.object({ registry: z.string().min(1), incarnation: z.string().min(1) });
 export const leaderFormat = valueFormat({ name: 'leader record', version: 1, schema: leaderSchema });
+
+/**
+ * A person has taken the store as it is, although the mesh had followed another history. Each acceptance raises the epoch: a
+ * registry that knows a lower one knows that it is meant, too, and a snapshot from before has a lower one.
+ */
+export type AcceptedRecord = z.infer<typeof acceptedSchema>;
+const acceptedSchema = z.object({
+  epoch: z.number().int().positive(),
+  /** What was accepted. */
+  clusterId: z.string(),
+  revision: z.string(),
+  atMs: timeMs,
+  by: z.string(),
+});
+export const acceptedFormat = valueFormat({ name: 'acceptance', version: 1, schema: acceptedSchema });

@@ -1,10 +1,12 @@
 import { versionId, type ModelId, type VersionId, type WorkerId } from '@bms/contracts';
-import type { Revision } from '@bms/metastore';
+import type { LeaseId, Revision } from '@bms/metastore';
 import type {
   DesiredRecord,
   DesiredVersionRecord,
+  LeaderRecord,
   MeshRecord,
   ModelRecord,
+  RegistryRecord,
   ReplicaRecord,
   ReportedRecord,
   VersionRecord,
@@ -35,6 +37,12 @@ export interface WorkerEntry {
   readonly replicas: ReadonlyMap<VersionId, ReplicaRecord>;
 }
 
+/** Who leads, and by which making of the key: that revision fences the leader's writes. */
+export interface StoredLeader extends Stored<LeaderRecord> {
+  readonly createRevision: Revision;
+  readonly leaseId: LeaseId;
+}
+
 /** The mesh as the store had it at one revision. Never changed, replaced as a whole. */
 export interface MeshSnapshot {
   readonly revision: Revision;
@@ -45,6 +53,10 @@ export interface MeshSnapshot {
   readonly holders: PersistentMap<VersionId, readonly WorkerId[]>;
   /** The most memory that a worker measured which has the version ready now, in bytes. */
   readonly measuredBytes: PersistentMap<VersionId, number>;
+  /** The registries whose lease lives, by id. The same object as before when none has come, gone or changed. */
+  readonly registries: ReadonlyMap<string, Stored<RegistryRecord>>;
+  /** Undefined: nobody leads now, or the store is one registry's own. */
+  readonly leader: StoredLeader | undefined;
 }
 
 const NO_DESIRED: ReadonlyMap<VersionId, DesiredVersionRecord> = new Map();
@@ -59,6 +71,8 @@ export function emptySnapshot(mesh: MeshRecord, revision: Revision): MeshSnapsho
     workers: PersistentMap.empty(),
     holders: PersistentMap.empty(),
     measuredBytes: PersistentMap.empty(),
+    registries: new Map(),
+    leader: undefined,
   };
 }
 

@@ -39,8 +39,9 @@ export function nextRouteTable(table: RouteTable, snapshot: MeshSnapshot, change
       return [id, keepIfSame(routeService.WorkerRoute, table.workers.get(id), route)] as const;
     }),
   );
-  const changed = models !== table.models || workers !== table.workers;
   const { revision } = snapshot;
+  // Revisions go back only where another history of the store has been accepted: it counts from there.
+  const changed = models !== table.models || workers !== table.workers || revision < table.revision;
   return { revision, changedRevision: changed ? revision : table.changedRevision, models, workers };
 }
 

@@ -3,11 +3,14 @@ import type { Revision, WatchEvent } from '@bms/metastore';
 import type { KeyLayout } from '../records/keys';
 import {
   desiredFormat,
+  leaderFormat,
   modelFormat,
+  registryFormat,
   reportedFormat,
   versionFormat,
   workerFormat,
   type ModelRecord,
+  type RegistryRecord,
   type VersionRecord,
 } from '../records/values';
 import { CorruptValueError, type ValueFormat } from '../records/value-format';
@@ -19,6 +22,7 @@ import {
   type MeshSnapshot,
   type ModelEntry,
   type Stored,
+  type StoredLeader,
   type WorkerEntry,
 } from './mesh-snapshot';
 
@@ -48,6 +52,8 @@ export function applyEvents(
 ): { readonly snapshot: MeshSnapshot; readonly change: SnapshotChange } {
   const models = new Map<ModelId, ModelDraft>();
   const workers = new Map<WorkerId, WorkerDraft>();
+  let registries: Map<string, Stored<RegistryRecord>> | undefined;
+  let { leader } = snapshot;
 
   for (const event of events) {
     const key = event.kind === 'put' ? event.entry.key : event.key;
@@ -72,14 +78,24 @@ export function applyEvents(
       case 'reported':
         change(workers, snapshot, parsed.worker, { reported: decoded(reportedFormat, event) });
         break;
-      case 'registry':
+      case 'registry': {
+        const registry = decoded(registryFormat, event);
+        registries ??= new Map(snapshot.registries);
+        if (registry === undefined) registries.delete(parsed.registry);
+        else registries.set(parsed.registry, registry);
+        break;
+      }
       case 'leader':
+        leader = storedLeader(event);
+        break;
       case 'mesh':
+      case 'accepted':
       case 'other':
         break;
     }
   }
-  return assemble(snapshot, models, workers, revision);
+  const control = { registries: registries ?? snapshot.registries, leader };
+  return assemble({ ...snapshot, ...control }, models, workers, revision);
 }
 
 function assemble(
@@ -109,12 +125,11 @@ function assemble(
   }
 
   const next: MeshSnapshot = {
+    ...snapshot,
     revision,
-    mesh: snapshot.mesh,
     models: snapshot.models.with([...modelDrafts].map(([id, draft]) => [id, modelEntry(id, draft)] as const)),
     workers: snapshot.workers.with(workerChanges),
     holders: snapshot.holders.with([...holders].map(([id, ids]) => [id, ids.length === 0 ? undefined : ids] as const)),
-    measuredBytes: snapshot.measuredBytes,
   };
   return {
     snapshot: {
@@ -165,6 +180,13 @@ function decoded<T>(format: ValueFormat<T>, event: WatchEvent): Stored<T> | unde
   if (event.kind === 'delete') return undefined;
   const { entry } = event;
   return { record: format.decode(entry.value, entry.key), modRevision: entry.modRevision };
+}
+
+function storedLeader(event: WatchEvent): StoredLeader | undefined {
+  const stored = decoded(leaderFormat, event);
+  if (stored === undefined || event.kind === 'delete') return undefined;
+  const { createRevision, leaseId } = event.entry;
+  return { ...stored, createRevision, leaseId };
 }
 
 /** Whether all that routes and readiness take from a worker is the same for one version. */
