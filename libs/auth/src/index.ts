@@ -1,2 +1,3 @@
+export * from './download-ticket';
 export * from './service-token';
 export * from './upload-ticket';

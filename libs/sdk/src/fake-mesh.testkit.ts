@@ -36,7 +36,10 @@ export class FakeMesh {
   });
   /** Called after each chunk with how much of the blob is there; throwing breaks the upload off. */
   onReceived: (receivedBytes: number) => void = () => undefined;
-  /** What CreateUpload answers in place of this server's own address. */
+  /** Called before each chunk of a download with where it starts; throwing breaks the download off. */
+  onSending: (offsetBytes: number) => Promise<void> | void = () => undefined;
+  downloadChunkBytes = 1_024;
+  /** What CreateUpload and CreateDownload answer in place of this server's own address. */
   blobAddresses: readonly string[] | undefined;
   private server: GrpcServer;
   private port = 0;
@@ -79,14 +82,13 @@ export class FakeMesh {
     return mergeRoutes(
       implement(adminService.AdminServiceDefinition, {
         createUpload: async (request, call) => this.createUpload(request, call),
+        createDownload: async (request, call) => this.createDownload(request, call),
         listAuditEntries: async () => ({ entries: [] }),
       }),
       implement(blobService.BlobServiceDefinition, {
         statBlob: async (request, call) => this.statBlob(request, call),
         uploadBlob: async (requests) => this.uploadBlob(requests),
-        downloadBlob: () => {
-          throw new BmsError(Reason.UNIMPLEMENTED, 'the fake has no downloads');
-        },
+        downloadBlob: (request, call) => this.downloadBlob(request, call),
       }),
       implement(meshService.MeshServiceDefinition, {
         getMeshStatus: async (request, call) => this.noted('GetMeshStatus', request, call, this.status),
@@ -153,6 +155,28 @@ export class FakeMesh {
   private createUpload(request: adminService.CreateUploadRequest, call: ServerCall): adminService.CreateUploadResponse {
     const blobAddresses = [...(this.blobAddresses ?? [this.address])];
     return this.noted('CreateUpload', request, call, { ticket: 'ticket', expiresAtMs: 0n, blobAddresses });
+  }
+
+  private createDownload(
+    request: adminService.CreateDownloadRequest,
+    call: ServerCall,
+  ): adminService.CreateDownloadResponse {
+    const blobAddresses = [...(this.blobAddresses ?? [this.address])];
+    const version = this.versions.find(({ ref }) => ref?.version === request.ref?.version) ?? this.versions.at(-1);
+    return this.noted('CreateDownload', request, call, { ticket: 'ticket', expiresAtMs: 0n, blobAddresses, version });
+  }
+
+  private async *downloadBlob(
+    request: blobService.DownloadBlobRequest,
+    call: ServerCall,
+  ): AsyncIterable<blobService.DownloadBlobResponse> {
+    this.noted('DownloadBlob', request, call, undefined);
+    const bytes = this.blobs.get(request.sha256);
+    if (bytes === undefined) throw new BmsError(Reason.BLOB_NOT_FOUND, `there is no blob ${request.sha256}`);
+    for (let at = Number(request.offsetBytes); at < bytes.byteLength; at += this.downloadChunkBytes) {
+      await this.onSending(at);
+      yield { chunk: bytes.subarray(at, at + this.downloadChunkBytes) };
+    }
   }
 
   private statBlob(request: blobService.StatBlobRequest, call: ServerCall): blobService.StatBlobResponse {

@@ -7,6 +7,7 @@ import { AuditLog } from './audit/audit-log';
 import { listAuditEntries } from './audit/list-audit-entries';
 import { systemClock } from './clock';
 import type { AdminConfig } from './config';
+import { createDownload } from './downloads/create-download';
 import { ownNames } from './http/host-check';
 import { HttpServer } from './http/http-server';
 import { audit } from './layers/audit';
@@ -46,6 +47,7 @@ export async function startAdmin(
       token,
       new Map([
         ['/bms.admin.v1.AdminService/CreateUpload', createUpload(token, config.registry, now)],
+        ['/bms.admin.v1.AdminService/CreateDownload', createDownload(registries, token, now)],
         ['/bms.admin.v1.AdminService/ListAuditEntries', listAuditEntries(auditLog)],
       ]),
     ),

@@ -23,6 +23,8 @@ export function withTenant(
 
 /** What a request is about and what it wants, for the audit trail: `default/digits@2 state=offline force`. */
 export function subjectOf(fields: RequestFields): string {
+  const { foundClusterId, foundRevision } = fields;
+  if (typeof foundClusterId === 'string') return `store ${foundClusterId} at revision ${String(foundRevision)}`;
   const ref = refOf(fields);
   const model = ref?.model ?? text(fields['model']);
   const version = ref?.version ?? 0n;
@@ -34,7 +36,7 @@ function detailsOf(fields: RequestFields): readonly string[] {
   const details: string[] = [];
   const { state, label, toVersion, force } = fields;
   if (typeof state === 'number') details.push(`state=${stateName(state)}`);
-  if (typeof label === 'string') details.push(`label=${label}`);
+  if (typeof label === 'string' && label !== '') details.push(`label=${label}`);
   if (typeof toVersion === 'bigint' && toVersion > 0n) details.push(`to=${toVersion}`);
   if (force === true) details.push('force');
   return details;

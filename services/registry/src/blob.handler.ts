@@ -1,7 +1,7 @@
 import type { BlobStore } from '@bms/artifacts';
-import { verifyUploadTicket, type ServiceToken } from '@bms/auth';
+import { requireServiceToken, verifyDownloadTicket, verifyUploadTicket, type ServiceToken } from '@bms/auth';
 import { blobService, BmsError, Reason } from '@bms/contracts';
-import { implement, type Routes } from '@bms/transport';
+import { implement, type Metadata, type Routes } from '@bms/transport';
 
 export interface BlobHandlerOptions {
   readonly blobs: BlobStore;
@@ -12,7 +12,7 @@ export interface BlobHandlerOptions {
 /** The largest chunk, up and down. */
 export const CHUNK_BYTES_MAX = 1024 * 1024;
 
-/** BlobService: bytes of artifacts, in by ticket, out by the service token (which the routes' guard has checked). */
+/** BlobService: bytes of artifacts, in by ticket, out by ticket or by the service token. */
 export function blobHandler({ blobs, token, nowMs }: BlobHandlerOptions): Routes {
   /** Throws UNAUTHENTICATED for a bad ticket, PERMISSION_DENIED for bytes that it does not name. */
   const checkTicket = async (signed: string, sha256: string, sizeBytes: bigint): Promise<void> => {
@@ -24,6 +24,17 @@ export function blobHandler({ blobs, token, nowMs }: BlobHandlerOptions): Routes
     if (BigInt(promised) !== sizeBytes) {
       throw BmsError.invalidRequest('size_bytes', `${sizeBytes} is not what the upload ticket is for: ${promised}`);
     }
+  };
+
+  /** Throws UNAUTHENTICATED for a bad ticket, or where there is neither ticket nor token; PERMISSION_DENIED for other bytes. */
+  const checkDownload = async (signed: string, sha256: string, metadata: Metadata): Promise<void> => {
+    if (signed === '') {
+      requireServiceToken(token, metadata);
+      return;
+    }
+    const ticket = await verifyDownloadTicket(token, signed, nowMs());
+    if (ticket.blobs.includes(sha256)) return;
+    throw new BmsError(Reason.PERMISSION_DENIED, `the download ticket is not for the digest ${sha256.slice(0, 64)}`);
   };
 
   return implement(blobService.BlobServiceDefinition, {
@@ -52,7 +63,8 @@ export function blobHandler({ blobs, token, nowMs }: BlobHandlerOptions): Routes
       return { receivedBytes: BigInt(receivedBytes) };
     },
 
-    downloadBlob: async function* ({ sha256, offsetBytes }, { signal }) {
+    downloadBlob: async function* ({ sha256, offsetBytes, ticket }, { signal, metadata }) {
+      await checkDownload(ticket, sha256, metadata);
       const bytes = await blobs.read(sha256, Number(offsetBytes));
       const abort = (): void => void bytes.destroy();
       signal.addEventListener('abort', abort, { once: true });

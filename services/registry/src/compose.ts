@@ -44,7 +44,7 @@ const SERVICES = [
   meshService.MeshServiceDefinition,
 ] as const;
 
-/** Reading needs no token; uploads carry a ticket, which their handler checks. Everything else changes something, or is for the mesh's own processes. */
+/** Reading needs no token; up- and downloads carry a ticket, which their handler checks. Everything else changes something, or is for the mesh's own processes. */
 const OPEN_PATHS: ReadonlySet<string> = new Set([
   pathOf(modelService.ModelServiceDefinition, modelService.ModelServiceDefinition.methods.listModels),
   pathOf(modelService.ModelServiceDefinition, modelService.ModelServiceDefinition.methods.getModel),
@@ -52,6 +52,7 @@ const OPEN_PATHS: ReadonlySet<string> = new Set([
   pathOf(meshService.MeshServiceDefinition, meshService.MeshServiceDefinition.methods.getMeshStatus),
   pathOf(blobService.BlobServiceDefinition, blobService.BlobServiceDefinition.methods.statBlob),
   pathOf(blobService.BlobServiceDefinition, blobService.BlobServiceDefinition.methods.uploadBlob),
+  pathOf(blobService.BlobServiceDefinition, blobService.BlobServiceDefinition.methods.downloadBlob),
 ]);
 
 /**

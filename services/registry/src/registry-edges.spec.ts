@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bearer } from '@bms/auth';
+import { bearer, signDownloadTicket } from '@bms/auth';
 import { CallMetadata, health, models, modelService, Reason, reflectionV1 } from '@bms/contracts';
 import { FolderTakenError, StartError } from '@bms/lifecycle';
 import { openEmbeddedStore } from '@bms/metastore';
@@ -260,7 +260,7 @@ describe('a registry', () => {
         'DownloadBlob',
         () =>
           registry.blobs
-            .downloadBlob({ sha256: 'a'.repeat(64), offsetBytes: 0n })
+            .downloadBlob({ sha256: 'a'.repeat(64), offsetBytes: 0n, ticket: '' })
             [Symbol.asyncIterator]()
             .next(),
       ],
@@ -303,9 +303,28 @@ describe('a registry', () => {
       expect(await registry.blobs.statBlob(stat)).toEqual({ complete: true, receivedBytes: 300_000n });
 
       const chunks: Uint8Array[] = [];
-      for await (const { chunk } of registry.blobs.downloadBlob({ sha256, offsetBytes: 1_000n }, registry.trusted))
+      for await (const { chunk } of registry.blobs.downloadBlob(
+        { sha256, offsetBytes: 1_000n, ticket: '' },
+        registry.trusted,
+      ))
         chunks.push(chunk);
       expect(Buffer.concat(chunks).equals(bytes.subarray(1_000))).toBe(true);
+    });
+
+    it('are given to who has a ticket for them, and to nobody with a ticket for others', async () => {
+      const file = await registry.upload('a.bin', bytes);
+      const download = async (blobs: readonly string[], token = registry.token): Promise<number> => {
+        const content = { tenant: 'default', model: 'digits', version: 1, principal: 'ann', blobs };
+        const ticket = await signDownloadTicket(token, content, Date.now() + 60_000);
+        let receivedBytes = 0;
+        for await (const { chunk } of registry.blobs.downloadBlob({ sha256: file.sha256, offsetBytes: 0n, ticket })) {
+          receivedBytes += chunk.byteLength;
+        }
+        return receivedBytes;
+      };
+      await expect(download([file.sha256])).resolves.toBe(bytes.byteLength);
+      await expect(download(['a'.repeat(64)])).rejects.toMatchObject({ reason: Reason.PERMISSION_DENIED });
+      await expect(download([file.sha256], 'forged')).rejects.toMatchObject({ reason: Reason.UNAUTHENTICATED });
     });
 
     it('with other bytes than promised are thrown away', async () => {

@@ -1,8 +1,8 @@
-import { bearer, type ServiceToken } from '@bms/auth';
-import { assertNever, CallMetadata } from '@bms/contracts';
-import { Metadata } from '@bms/transport';
-import type { ManagementCall, ManagementHandler } from '../management-call';
+import type { ServiceToken } from '@bms/auth';
+import { assertNever } from '@bms/contracts';
+import type { ManagementHandler } from '../management-call';
 import type { RegistryPool } from '../registry/registry-pool';
+import { registryIdentity } from '../registry-identity';
 
 /** Has the registry answer a call, or admin itself: the end of the management road. */
 export function forward(
@@ -18,7 +18,7 @@ export function forward(
         return registries.unary(
           path,
           call.request,
-          { metadata: identityOf(call, token), deadlineMs, signal },
+          { metadata: registryIdentity(call, token), deadlineMs, signal },
           { changes },
         );
       }
@@ -31,14 +31,4 @@ export function forward(
         return assertNever(answeredBy);
     }
   };
-}
-
-/** Admin has decided who may, so it asks in the mesh's own name and says for whom. */
-function identityOf({ caller, tenant, requestId }: ManagementCall, token: ServiceToken): Metadata {
-  return Metadata.from({
-    [CallMetadata.authorization]: bearer(token),
-    [CallMetadata.principal]: caller.kind === 'trusted' ? caller.principal : undefined,
-    [CallMetadata.tenant]: tenant,
-    [CallMetadata.requestId]: requestId,
-  });
 }

@@ -55,7 +55,7 @@ export class BlobDownloader {
     const metadata = Metadata.from({ [CallMetadata.authorization]: bearer(token) });
     try {
       const client = createClient(blobService.BlobServiceDefinition, channel);
-      const request = { sha256, offsetBytes: BigInt(offsetBytes) };
+      const request = { sha256, offsetBytes: BigInt(offsetBytes), ticket: '' };
       for await (const { chunk } of client.downloadBlob(request, { metadata, signal })) yield chunk;
     } finally {
       channel.close();

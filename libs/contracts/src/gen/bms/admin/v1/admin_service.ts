@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { ArtifactFile } from "../../models/v1/models";
+import { ArtifactFile, Version, VersionRef } from "../../models/v1/models";
 
 export const protobufPackage = "bms.admin.v1";
 
@@ -21,6 +21,24 @@ export interface CreateUploadResponse {
   expiresAtMs: bigint;
   /** host:port of BlobServices; any of them will do */
   blobAddresses: string[];
+}
+
+export interface CreateDownloadRequest {
+  /** version 0: the label's; without a label the active one */
+  ref?:
+    | VersionRef
+    | undefined;
+  /** only where the version is 0 */
+  label: string;
+}
+
+export interface CreateDownloadResponse {
+  ticket: string;
+  expiresAtMs: bigint;
+  /** host:port of BlobServices; any of them will do */
+  blobAddresses: string[];
+  /** its artifact says which files there are */
+  version?: Version | undefined;
 }
 
 export interface ListAuditEntriesRequest {
@@ -257,6 +275,223 @@ export const CreateUploadResponse: MessageFns<CreateUploadResponse> = {
       ? BigInt(object.expiresAtMs)
       : 0n;
     message.blobAddresses = object.blobAddresses?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseCreateDownloadRequest(): CreateDownloadRequest {
+  return { ref: undefined, label: "" };
+}
+
+export const CreateDownloadRequest: MessageFns<CreateDownloadRequest> = {
+  encode(message: CreateDownloadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ref !== undefined) {
+      VersionRef.encode(message.ref, writer.uint32(10).fork()).join();
+    }
+    if (message.label !== "") {
+      writer.uint32(18).string(message.label);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateDownloadRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateDownloadRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ref = VersionRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateDownloadRequest {
+    return {
+      ref: isSet(object.ref) ? VersionRef.fromJSON(object.ref) : undefined,
+      label: isSet(object.label) ? globalThis.String(object.label) : "",
+    };
+  },
+
+  toJSON(message: CreateDownloadRequest): unknown {
+    const obj: any = {};
+    if (message.ref !== undefined) {
+      obj.ref = VersionRef.toJSON(message.ref);
+    }
+    if (message.label !== "") {
+      obj.label = message.label;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateDownloadRequest>): CreateDownloadRequest {
+    return CreateDownloadRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateDownloadRequest>): CreateDownloadRequest {
+    const message = createBaseCreateDownloadRequest();
+    message.ref = (object.ref !== undefined && object.ref !== null) ? VersionRef.fromPartial(object.ref) : undefined;
+    message.label = object.label ?? "";
+    return message;
+  },
+};
+
+function createBaseCreateDownloadResponse(): CreateDownloadResponse {
+  return { ticket: "", expiresAtMs: 0n, blobAddresses: [], version: undefined };
+}
+
+export const CreateDownloadResponse: MessageFns<CreateDownloadResponse> = {
+  encode(message: CreateDownloadResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ticket !== "") {
+      writer.uint32(10).string(message.ticket);
+    }
+    if (message.expiresAtMs !== 0n) {
+      if (BigInt.asIntN(64, message.expiresAtMs) !== message.expiresAtMs) {
+        throw new globalThis.Error("value provided for field message.expiresAtMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.expiresAtMs);
+    }
+    for (const v of message.blobAddresses) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.version !== undefined) {
+      Version.encode(message.version, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateDownloadResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateDownloadResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ticket = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.expiresAtMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.blobAddresses.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.version = Version.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateDownloadResponse {
+    return {
+      ticket: isSet(object.ticket) ? globalThis.String(object.ticket) : "",
+      expiresAtMs: isSet(object.expiresAtMs)
+        ? BigInt(object.expiresAtMs)
+        : isSet(object.expires_at_ms)
+        ? BigInt(object.expires_at_ms)
+        : 0n,
+      blobAddresses: globalThis.Array.isArray(object?.blobAddresses)
+        ? object.blobAddresses.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.blob_addresses)
+        ? object.blob_addresses.map((e: any) => globalThis.String(e))
+        : [],
+      version: isSet(object.version) ? Version.fromJSON(object.version) : undefined,
+    };
+  },
+
+  toJSON(message: CreateDownloadResponse): unknown {
+    const obj: any = {};
+    if (message.ticket !== "") {
+      obj.ticket = message.ticket;
+    }
+    if (message.expiresAtMs !== 0n) {
+      obj.expiresAtMs = message.expiresAtMs.toString();
+    }
+    if (message.blobAddresses?.length) {
+      obj.blobAddresses = message.blobAddresses;
+    }
+    if (message.version !== undefined) {
+      obj.version = Version.toJSON(message.version);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateDownloadResponse>): CreateDownloadResponse {
+    return CreateDownloadResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateDownloadResponse>): CreateDownloadResponse {
+    const message = createBaseCreateDownloadResponse();
+    message.ticket = object.ticket ?? "";
+    message.expiresAtMs = (object.expiresAtMs !== undefined && object.expiresAtMs !== null)
+      ? BigInt(object.expiresAtMs)
+      : 0n;
+    message.blobAddresses = object.blobAddresses?.map((e) => e) || [];
+    message.version = (object.version !== undefined && object.version !== null)
+      ? Version.fromPartial(object.version)
+      : undefined;
     return message;
   },
 };
@@ -599,6 +834,18 @@ export const AdminServiceDefinition = {
       requestType: CreateUploadRequest as typeof CreateUploadRequest,
       requestStream: false,
       responseType: CreateUploadResponse as typeof CreateUploadResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * A short-lived ticket with which the caller may download the files of one version from the BlobService. Needs the
+     * service token, since a model's bytes are more than what is open to everyone. VERSION_OFFLINE where it is deleted.
+     */
+    createDownload: {
+      name: "CreateDownload",
+      requestType: CreateDownloadRequest as typeof CreateDownloadRequest,
+      requestStream: false,
+      responseType: CreateDownloadResponse as typeof CreateDownloadResponse,
       responseStream: false,
       options: {},
     },

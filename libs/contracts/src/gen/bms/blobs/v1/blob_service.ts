@@ -40,6 +40,8 @@ export interface UploadBlobResponse {
 export interface DownloadBlobRequest {
   sha256: string;
   offsetBytes: bigint;
+  /** from admin's CreateDownload; "" for who sends the service token */
+  ticket: string;
 }
 
 export interface DownloadBlobResponse {
@@ -562,7 +564,7 @@ export const UploadBlobResponse: MessageFns<UploadBlobResponse> = {
 };
 
 function createBaseDownloadBlobRequest(): DownloadBlobRequest {
-  return { sha256: "", offsetBytes: 0n };
+  return { sha256: "", offsetBytes: 0n, ticket: "" };
 }
 
 export const DownloadBlobRequest: MessageFns<DownloadBlobRequest> = {
@@ -575,6 +577,9 @@ export const DownloadBlobRequest: MessageFns<DownloadBlobRequest> = {
         throw new globalThis.Error("value provided for field message.offsetBytes of type int64 too large");
       }
       writer.uint32(16).int64(message.offsetBytes);
+    }
+    if (message.ticket !== "") {
+      writer.uint32(26).string(message.ticket);
     }
     return writer;
   },
@@ -608,6 +613,14 @@ export const DownloadBlobRequest: MessageFns<DownloadBlobRequest> = {
             message.offsetBytes = reader.int64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.ticket = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -628,6 +641,7 @@ export const DownloadBlobRequest: MessageFns<DownloadBlobRequest> = {
         : isSet(object.offset_bytes)
         ? BigInt(object.offset_bytes)
         : 0n,
+      ticket: isSet(object.ticket) ? globalThis.String(object.ticket) : "",
     };
   },
 
@@ -638,6 +652,9 @@ export const DownloadBlobRequest: MessageFns<DownloadBlobRequest> = {
     }
     if (message.offsetBytes !== 0n) {
       obj.offsetBytes = message.offsetBytes.toString();
+    }
+    if (message.ticket !== "") {
+      obj.ticket = message.ticket;
     }
     return obj;
   },
@@ -651,6 +668,7 @@ export const DownloadBlobRequest: MessageFns<DownloadBlobRequest> = {
     message.offsetBytes = (object.offsetBytes !== undefined && object.offsetBytes !== null)
       ? BigInt(object.offsetBytes)
       : 0n;
+    message.ticket = object.ticket ?? "";
     return message;
   },
 };
@@ -722,7 +740,7 @@ export const DownloadBlobResponse: MessageFns<DownloadBlobResponse> = {
   },
 };
 
-/** Artifact bytes, by their sha256. Upload needs a ticket from admin; download needs the service token. */
+/** Artifact bytes, by their sha256. Upload needs a ticket from admin; download needs one, or the service token. */
 export type BlobServiceDefinition = typeof BlobServiceDefinition;
 export const BlobServiceDefinition = {
   name: "BlobService",
