@@ -15,6 +15,8 @@ export * as meshService from './gen/bms/mesh/v1/mesh_service';
 export * as peerService from './gen/bms/peers/v1/peer_service';
 export * as adminService from './gen/bms/admin/v1/admin_service';
 export * as inference from './gen/wire/inference/grpc_service';
+export * as etcd from './gen/wire/etcd/rpc';
+export * as etcdKv from './gen/wire/etcd/kv';
 export * as rpc from './wire/rpc';
 export * as health from './gen/wire/grpc/health/v1/health';
 export * as reflectionV1 from './gen/wire/grpc/reflection/v1/reflection';
