@@ -1,1 +1,5 @@
 export * from './manual-clock.testkit';
+export { describeWithEtcd } from './etcd/testkit/describe-with-etcd';
+export { startEtcdCluster, type EtcdCluster } from './etcd/testkit/etcd-cluster';
+export { EtcdProcess, startEtcd, type EtcdOptions, type ServerCertificates } from './etcd/testkit/etcd-process';
+export { findEtcd } from './etcd/testkit/find-etcd';
