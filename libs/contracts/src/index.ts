@@ -2,6 +2,7 @@ export * from './assert-never';
 export * from './bms-error';
 export * from './call-metadata';
 export * from './descriptor-set';
+export * from './device-wish';
 export * from './ids';
 export * from './names';
 export * from './version-limits';

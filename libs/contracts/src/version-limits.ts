@@ -9,3 +9,21 @@ export const INTRA_OP_THREADS_MAX = 256;
 /** How far ONNX Runtime rewrites the graph before it runs; "" stands for `all`. */
 export const GRAPH_OPTIMIZATIONS = ['disabled', 'basic', 'extended', 'all'] as const;
 export type GraphOptimization = (typeof GRAPH_OPTIMIZATIONS)[number];
+
+/** Execution providers of onnxruntime-node, over all platforms. */
+export const EXECUTION_PROVIDERS = ['cpu', 'cuda', 'tensorrt', 'webgpu', 'coreml', 'dml', 'qnn'] as const;
+
+/** Which devices a version may wish for, besides "" (any): any GPU, the CPU, or one provider. */
+export const DEVICE_WISHES = ['gpu', ...EXECUTION_PROVIDERS] as const;
+
+/** What a version may name to be taken where its wish cannot be met; "" stands for nothing. */
+export const DEVICE_FALLBACKS = ['cpu'] as const;
+
+/** The most options for one provider. */
+export const PROVIDER_OPTIONS_MAX = 32;
+/** An option's name, as ONNX Runtime spells them: `preferredLayout`, `fpa_intb_gemm`. */
+export const PROVIDER_OPTION_NAME = /^[A-Za-z][A-Za-z0-9_.]{0,63}$/;
+/** The longest value of an option. */
+export const PROVIDER_OPTION_VALUE_MAX_CHARACTERS = 1024;
+/** Options that choose the device: the worker's own setting does. */
+export const RESERVED_PROVIDER_OPTIONS = ['deviceId', 'device_id'] as const;
