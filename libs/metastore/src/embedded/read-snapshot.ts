@@ -8,6 +8,7 @@ import {
   type WatchBatch,
 } from '../meta-store';
 import { readState, type LmdbTables } from './lmdb-tables';
+import { Slab } from './slab';
 import { changedKey, changeEvent, decodeEntry, entryBefore, logKey, logKeyRevision } from './record-codec';
 
 /** A batch ends with the revision that reaches one of these, so that a watcher far behind takes it in portions. */
@@ -86,9 +87,12 @@ function presentEntries(tables: LmdbTables, range: KeyRange): Entry[] {
   const start = keyBytes(range.prefix);
   const end = prefixEnd(start);
   const bounds = { ...(start.length > 0 ? { start } : {}), ...(end === undefined ? {} : { end }) };
-  return [...tables.entries.getRange(bounds)].map(({ key, value }) =>
-    decodeEntry(Buffer.from(key).toString('utf8'), value),
-  );
+  const slab = new Slab();
+  const entries: Entry[] = [];
+  for (const { key, value } of tables.entries.getRange(bounds)) {
+    entries.push(decodeEntry(Buffer.from(key).toString('utf8'), slab.keep(value)));
+  }
+  return entries;
 }
 
 /** By their bytes: JavaScript's own order of strings differs from it beyond U+FFFF. */

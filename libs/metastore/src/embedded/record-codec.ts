@@ -39,10 +39,15 @@ export function encodeEntry(entry: Entry): Buffer {
   return record;
 }
 
+/** The entry's value is a part of the record, which must be nobody else's. */
 export function decodeEntry(key: string, record: Buffer): Entry {
   return {
     key,
-    value: Uint8Array.from(record.subarray(ENTRY_HEADER_BYTES)),
+    value: new Uint8Array(
+      record.buffer,
+      record.byteOffset + ENTRY_HEADER_BYTES,
+      record.byteLength - ENTRY_HEADER_BYTES,
+    ),
     createRevision: record.readBigUInt64BE(0),
     modRevision: record.readBigUInt64BE(8),
     leaseId: record.readBigUInt64BE(16),
