@@ -10,6 +10,7 @@ import { addLabelCommand } from './verbs/label';
 import { addLoadCommand } from './verbs/load';
 import { addModelsCommand } from './verbs/models';
 import { addPredictCommand } from './verbs/predict';
+import { addPullCommand } from './verbs/pull';
 import { addPushCommand } from './verbs/push';
 import { addRollbackCommand } from './verbs/rollback';
 import { addDeleteCommand, addOfflineCommand, addPublishCommand } from './verbs/set-state';
@@ -23,6 +24,7 @@ Exit codes: 0 done; 1 failed; 2 what was typed (or a file) is wrong; 3 nobody an
 /** In the order in which --help lists them. */
 const COMMANDS: readonly ((program: Command, context: CliContext) => unknown)[] = [
   addPushCommand,
+  addPullCommand,
   addModelsCommand,
   addVersionsCommand,
   addPublishCommand,

@@ -17,6 +17,7 @@ import { IdentifiedChannel } from './identified-channel';
 import { decodeInferResponse, encodeInferRequest, type InferRequest, type InferResult } from './infer';
 import { decodeMetadataResponse, encodeMetadataRequest, type ModelDescription } from './model-description';
 import type { ModelReference } from './model-reference';
+import { pullVersion, type PullOptions, type PullResult } from './pull-version';
 import { pushVersion, type PushOptions, type PushResult } from './push-version';
 import { RETRY_DEFAULTS, withRetries, type RetryOptions } from './retry';
 import { RouterPool } from './router-pool';
@@ -85,7 +86,7 @@ export class BmsClient {
   readonly models: Client<modelService.ModelServiceDefinition>;
   /** The state of workers, routers and versions, through admin. */
   readonly mesh: Client<meshService.MeshServiceDefinition>;
-  /** Upload tickets and the audit trail. */
+  /** Upload and download tickets, and the audit trail. */
   readonly admin: Client<adminService.AdminServiceDefinition>;
   readonly tenant: string;
 
@@ -158,6 +159,15 @@ export class BmsClient {
       clock: this.clock,
       random: this.random,
     });
+  }
+
+  /**
+   * Gets the files of a version back, each checked against its digest, into a folder that appears once all are there; see
+   * {@link PullOptions}. Needs the token. Throws INVALID_REQUEST where the folder is not empty.
+   */
+  async pullVersion(options: PullOptions): Promise<PullResult> {
+    const { tenant, admin, dial, clock, random } = this;
+    return pullVersion(options, { tenant, admin, dial, clock, random });
   }
 
   /** Ends what is in flight with CANCELLED and closes the connections. */

@@ -4,6 +4,7 @@ export { defaultPrincipal } from './identity';
 export type { InferRequest, InferResult } from './infer';
 export type { ModelDescription, ModelTensor } from './model-description';
 export type { ModelReference } from './model-reference';
+export type { PullOptions, PullProgress, PullResult } from './pull-version';
 export type { PushedFile, PushFile, PushOptions, PushProgress, PushResult } from './push-version';
 export { RETRY_DEFAULTS, type RetryOptions } from './retry';
 export * from './tensor-value';
