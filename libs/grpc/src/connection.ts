@@ -1,4 +1,9 @@
+import type { Http2Session } from 'node:http2';
+import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
+import { ownSockets } from './channel-internals';
+import type { SilenceLimits } from './silence-meter';
+import { watchSilence } from './silence-watch';
 
 /** What TLS needs, each in PEM. */
 export interface TlsFiles {
@@ -14,15 +19,14 @@ export interface ConnectionOptions {
   readonly messageLimitBytes: number;
   readonly windowBytes: number;
   readonly connectTimeoutMs: number;
-  readonly keepaliveMs: number;
-  readonly keepaliveTimeoutMs: number;
+  readonly silence: SilenceLimits;
   readonly tls: TlsFiles | undefined;
 }
 
 export interface ConnectionEvents {
   /** Calls go out at once from now on. */
   readonly onReady: () => void;
-  /** The time to connect is over, but the attempt goes on: grpc-js cannot break one off without leaking its socket. */
+  /** It was not made in time, and has been broken off; `onEnd` follows. */
   readonly onLate: () => void;
   /** It could not be made, it broke, or the peer said goodbye; told once, and nothing after it. */
   readonly onEnd: () => void;
@@ -41,6 +45,9 @@ export class Connection {
   private readonly channel: grpc.Channel;
   private ended = false;
   private readonly timer: NodeJS.Timeout;
+  /** Of attempts that are under way; a name may have several addresses. */
+  private readonly dialling = new Set<Socket>();
+  private readonly sessions = new Set<Http2Session>();
 
   constructor(
     address: string,
@@ -56,13 +63,27 @@ export class Connection {
       'grpc.enable_channelz': 0,
       'grpc.service_config_disable_resolution': 1,
       'grpc.client_idle_timeout_ms': NEVER_MS,
-      'grpc.keepalive_time_ms': options.keepaliveMs,
-      'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
       'grpc.max_receive_message_length': options.messageLimitBytes,
       'grpc.max_send_message_length': -1,
       'grpc-node.flow_control_window': options.windowBytes,
     });
-    this.timer = setTimeout(events.onLate, options.connectTimeoutMs);
+    ownSockets(this.channel, {
+      onDial: (socket) => this.dial(socket),
+      onConnected: (connection) => {
+        this.dialling.delete(connection.socket);
+        if (this.ended) {
+          connection.socket.destroy();
+          return;
+        }
+        this.sessions.add(connection.session);
+        // As long as the connection lives, which may be beyond the goodbye: calls on it are answered.
+        watchSilence(connection, options.silence);
+      },
+    });
+    this.timer = setTimeout(() => {
+      events.onLate();
+      this.end();
+    }, options.connectTimeoutMs);
     this.timer.unref();
     this.watch(this.channel.getConnectivityState(true));
   }
@@ -72,12 +93,24 @@ export class Connection {
     return this.channel.createCall(path, deadlineMs, null, null, null);
   }
 
-  /** Lets go of the connection: it closes when the calls on it have ended. Nothing is told any more. */
+  /** Breaks an attempt off; lets go of a connection, which closes when the calls on it have ended. Nothing is told any more. */
   close(): void {
     if (this.ended) return;
     this.ended = true;
     clearTimeout(this.timer);
     this.channel.close();
+    for (const socket of this.dialling) socket.destroy();
+    // grpc-js would do so within ten seconds.
+    for (const session of this.sessions) session.close();
+  }
+
+  private dial(socket: Socket): void {
+    if (this.ended) {
+      socket.destroy();
+      return;
+    }
+    this.dialling.add(socket);
+    socket.once('close', () => this.dialling.delete(socket));
   }
 
   private watch(state: grpc.connectivityState): void {
@@ -97,6 +130,7 @@ export class Connection {
   }
 
   private end(): void {
+    if (this.ended) return;
     this.close();
     this.events.onEnd();
   }

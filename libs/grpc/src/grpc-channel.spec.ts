@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BmsError, Reason } from '@bms/contracts';
 import { Metadata, type ChannelState } from '@bms/transport';
 import { GrpcChannel, type GrpcChannelOptions } from './grpc-channel';
@@ -57,24 +58,24 @@ async function peer(onStream: (stream: http2.ServerHttp2Stream, session: http2.H
   return (server.address() as AddressInfo).port;
 }
 
-/** A peer that takes connections and says nothing, until `speak` makes it an HTTP/2 server. */
-async function mutePeer(): Promise<{ port: number; speak: () => void }> {
-  const sockets = new Set<net.Socket>();
-  const mute = net.createServer((socket) => {
-    socket.on('error', () => {});
-    sockets.add(socket);
-  });
-  mute.listen(0, '127.0.0.1');
-  await once(mute, 'listening');
+/** A peer that takes connections and says nothing, until `speak` lets the next ones talk HTTP/2. */
+async function mutePeer(): Promise<{ port: number; open: Set<net.Socket>; speak: () => void }> {
+  const open = new Set<net.Socket>();
   const speaker = http2.createServer();
-  cleanups.push(() => {
-    for (const socket of sockets) socket.destroy();
-    mute.close();
+  let speaks = false;
+  const listener = net.createServer((socket) => {
+    socket.on('error', () => {}).on('close', () => open.delete(socket));
+    open.add(socket);
+    if (speaks) speaker.emit('connection', socket);
+    else socket.resume();
   });
-  const speak = (): void => {
-    for (const socket of sockets) speaker.emit('connection', socket);
-  };
-  return { port: (mute.address() as AddressInfo).port, speak };
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  cleanups.push(() => {
+    for (const socket of open) socket.destroy();
+    listener.close();
+  });
+  return { port: (listener.address() as AddressInfo).port, open, speak: () => (speaks = true) };
 }
 
 describe('the state of a channel', () => {
@@ -155,7 +156,7 @@ describe('the state of a channel', () => {
       if (attempts === 5) enough.open();
     });
     const { port } = dropping.address() as AddressInfo;
-    const channel = channelTo(port, { reconnectMinMs: 10, reconnectMaxMs: 1000, random: () => 0.5 });
+    const channel = channelTo(port, { reconnectMinMs: 10, reconnectMaxMs: 1000, random: () => 0 });
     channel.connect();
     await enough.opened;
     // 10 + 16 + 25.6 + 41
@@ -179,14 +180,28 @@ describe('a call', () => {
     await expect(channel.unary('/a.B/Echo', bytes(''))).rejects.toMatchObject({ reason: Reason.CONNECTION_FAILED });
   });
 
-  test('to a peer that says nothing is CONNECTION_FAILED after the time to connect; the attempt goes on', async () => {
-    const { port, speak } = await mutePeer();
-    const channel = channelTo(port, { connectTimeoutMs: 100 });
-    await expect(channel.unary('/a.B/Echo', bytes(''))).rejects.toMatchObject({ reason: Reason.CONNECTION_FAILED });
+  test('to a peer that says nothing is CONNECTION_FAILED after the time to connect; the attempt is broken off, and others follow', async () => {
+    const { port, open, speak } = await mutePeer();
+    const channel = channelTo(port, { connectTimeoutMs: 100, reconnectMinMs: 5 });
+    await expect(channel.unary('/a.B/Echo', bytes(''))).rejects.toMatchObject({
+      reason: Reason.CONNECTION_FAILED,
+      message: `no connection to 127.0.0.1:${port} (ETIMEDOUT)`,
+    });
     expect(channel.state).toBe('failed');
     await expect(channel.unary('/a.B/Echo', bytes(''))).rejects.toMatchObject({ reason: Reason.CONNECTION_FAILED });
     speak();
     await reached(channel, 'ready');
+    expect(open.size).toBe(1);
+  });
+
+  test('that ends a channel while it dials leaves no socket behind', async () => {
+    const { port, open } = await mutePeer();
+    const channel = channelTo(port);
+    channel.connect();
+    while (open.size === 0) await nextTurn();
+    channel.close();
+    while (open.size > 0) await nextTurn();
+    expect(channel.state).toBe('closed');
   });
 
   test('that waits for a connection waits no longer than its deadline', async () => {

@@ -18,15 +18,20 @@ export interface GrpcChannelOptions {
   readonly messageBytes?: number | undefined;
   /** How many bytes of answers may be under way unread, per call and in all; 4 MiB by default. */
   readonly windowBytes?: number | undefined;
-  /** How long calls wait for the first connection, at most; 5000 ms by default. */
+  /** An attempt to connect that takes longer is broken off, and so is the wait of calls for it; 2000 ms by default. */
   readonly connectTimeoutMs?: number | undefined;
-  /** The pause after the first failed attempt; 50 ms by default. Each further one is 1.6 times as long, ±20%. */
+  /** The pause after the first failed attempt; 50 ms by default. Each further one is 1.6 times as long; of each, up to 40% is left out at random. */
   readonly reconnectMinMs?: number | undefined;
   /** The longest pause between attempts; 1000 ms by default. */
   readonly reconnectMaxMs?: number | undefined;
-  /** While calls are in flight, the peer is asked this often whether it lives; 500 ms by default. */
+  /** While calls are in flight, a peer that nothing has come from for this long is asked whether it lives; 400 ms by default. */
   readonly keepaliveMs?: number | undefined;
-  /** How long the peer may take to answer that; 3000 ms by default, so that a machine without idle cores is not taken for a dead peer. */
+  /** The same while none is; 2000 ms by default. */
+  readonly idleKeepaliveMs?: number | undefined;
+  /**
+   * When nothing at all has come for this long after the question, the connection is broken and its calls fail with WORKER_LOST; 3000 ms
+   * by default.
+   */
   readonly keepaliveTimeoutMs?: number | undefined;
   /** Encrypts the connection, in PEM; not encrypted by default. The certificate must be for the dialled host. */
   readonly tls?: TlsFiles | undefined;
@@ -68,9 +73,12 @@ export class GrpcChannel implements Channel {
     this.connectionOptions = {
       messageLimitBytes: options.messageBytes ?? MESSAGE_LIMIT_BYTES_DEFAULT + 64 * 1024,
       windowBytes: options.windowBytes ?? 4 * 1024 * 1024,
-      connectTimeoutMs: options.connectTimeoutMs ?? 5000,
-      keepaliveMs: options.keepaliveMs ?? 500,
-      keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 3000,
+      connectTimeoutMs: options.connectTimeoutMs ?? 2000,
+      silence: {
+        askAfterMs: options.keepaliveMs ?? 400,
+        askIdleAfterMs: options.idleKeepaliveMs ?? 2000,
+        answerWithinMs: options.keepaliveTimeoutMs ?? 3000,
+      },
       tls: options.tls,
     };
     this.reconnectMinMs = options.reconnectMinMs ?? 50;
@@ -157,17 +165,12 @@ export class GrpcChannel implements Channel {
       onReady: () => {
         this.setState({ kind: 'ready', connection, sinceMs: performance.now() });
       },
-      onLate: () => this.stopWaiting(connection),
+      onLate: () => {
+        for (const call of this.calls) if (!call.sent) call.fail(notSent(this.address, 'ETIMEDOUT'));
+      },
       onEnd: () => this.tryAgain(),
     });
     return connection;
-  }
-
-  /** The first attempt takes too long: it goes on, but nobody waits for it any more. */
-  private stopWaiting(attempt: Connection): void {
-    if (this.current.kind !== 'connecting') return;
-    this.setState({ kind: 'failed', attempt, timer: undefined });
-    for (const call of this.calls) if (!call.sent) call.fail(notSent(this.address, 'it took too long'));
   }
 
   /** The connection, or the attempt to make one, has ended. */
@@ -188,7 +191,7 @@ export class GrpcChannel implements Channel {
   private nextPauseMs(): number {
     const pauseMs = Math.min(this.reconnectMaxMs, this.reconnectMinMs * 1.6 ** this.failures);
     this.failures += 1;
-    return pauseMs * (0.8 + 0.4 * this.random());
+    return pauseMs * (1 - 0.4 * this.random());
   }
 
   private setState(next: State): void {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { ServerHttp2Session } from 'node:http2';
 import net from 'node:net';
 import {
   listenFailure,
@@ -12,22 +13,29 @@ import {
 import * as grpc from '@grpc/grpc-js';
 import { failure, IncomingCall, type OnInternalError, type RawCall } from './incoming-call';
 import { explainStatuses, unknownMethod } from './own-answers';
-import { passUnknownMethods, widenWindows } from './server-internals';
+import { onSession, passUnknownMethods, widenWindows } from './server-internals';
+import { watchSilence } from './silence-watch';
 
 export interface GrpcServerOptions extends ServerLimits {
   /** Told of errors that callers only see as INTERNAL, to be logged; ignored by default. */
   readonly onInternalError?: OnInternalError | undefined;
   /** How many bytes of requests may be under way unread, per call and per connection; 4 MiB by default. */
   readonly windowBytes?: number | undefined;
+  /**
+   * A caller with calls here of whom nothing at all comes for this long, not even the answer to a PING, is taken for gone, and
+   * its calls are aborted; 10,000 ms by default.
+   */
+  readonly callerTimeoutMs?: number | undefined;
   /** How the error about a message that is too large names the setting to change; `messageLimit` by default. */
   readonly messageLimitSetting?: string | undefined;
 }
 
 const WINDOW_BYTES_DEFAULT = 4 * 1024 * 1024;
 const CONCURRENT_STREAMS_DEFAULT = 1000;
-/** A caller whose machine vanished is noticed, and its calls aborted, within a minute. */
-const KEEPALIVE_MS = 30_000;
-const KEEPALIVE_TIMEOUT_MS = 10_000;
+const CALLER_TIMEOUT_MS_DEFAULT = 10_000;
+/** Callers that wait for an answer hear something at least this often, so that they can tell a slow server from a dead one. */
+const ASK_AFTER_MS = 500;
+const ASK_IDLE_AFTER_MS = 30_000;
 
 /** Answers routes over gRPC (HTTP/2, without TLS). */
 export class GrpcServer implements Server {
@@ -44,8 +52,6 @@ export class GrpcServer implements Server {
       'grpc.max_receive_message_length': this.messageLimitBytes,
       'grpc.max_send_message_length': -1,
       'grpc.max_concurrent_streams': options.concurrentStreams ?? CONCURRENT_STREAMS_DEFAULT,
-      'grpc.keepalive_time_ms': KEEPALIVE_MS,
-      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
       'grpc.enable_channelz': 0,
       interceptors: [(method, call) => this.intercept(method.path, call)],
     });
@@ -55,13 +61,19 @@ export class GrpcServer implements Server {
     // sockets ours to close.
     const injector = this.server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
     widenWindows(this.server, options.windowBytes ?? WINDOW_BYTES_DEFAULT);
+    let accepted: net.Socket | undefined;
+    onSession(this.server, (session) => {
+      if (accepted !== undefined) this.watch(accepted, session);
+    });
     this.listener.on('error', (error) => {
       if (this.listener.listening) options.onInternalError?.(error, 'accept');
     });
     this.listener.on('connection', (socket) => {
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
-      injector.injectConnection(socket);
+      accepted = socket;
+      injector.injectConnection(socket); // makes the session, in this turn
+      accepted = undefined;
     });
   }
 
@@ -94,6 +106,22 @@ export class GrpcServer implements Server {
     const closing = [...this.sockets].map((socket) => once(socket, 'close'));
     for (const socket of this.sockets) socket.destroy();
     await Promise.all(closing);
+  }
+
+  private watch(socket: net.Socket, session: ServerHttp2Session): void {
+    let calls = 0;
+    session.on('stream', (stream) => {
+      calls += 1;
+      stream.once('close', () => (calls -= 1));
+    });
+    watchSilence(
+      { socket, session, calls: () => calls },
+      {
+        askAfterMs: ASK_AFTER_MS,
+        askIdleAfterMs: ASK_IDLE_AFTER_MS,
+        answerWithinMs: this.options.callerTimeoutMs ?? CALLER_TIMEOUT_MS_DEFAULT,
+      },
+    );
   }
 
   private stopListening(): void {

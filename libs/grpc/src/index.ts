@@ -1,2 +1,3 @@
+export type { TlsFiles } from './connection';
 export { GrpcChannel, type GrpcChannelOptions } from './grpc-channel';
 export { GrpcServer, type GrpcServerOptions } from './grpc-server';

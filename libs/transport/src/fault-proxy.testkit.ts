@@ -30,17 +30,21 @@ export class FaultProxy {
 
   private constructor(private target: { readonly host: string; readonly port: number }) {}
 
-  /** @param target `host:port` */
-  static async start(target: string): Promise<FaultProxy> {
+  /**
+   * @param target `host:port`
+   * @param at where it listens, `host:port`; any free port of loopback by default
+   */
+  static async start(target: string, at = '127.0.0.1:0'): Promise<FaultProxy> {
     const proxy = new FaultProxy(parseTarget(target));
-    proxy.listener.listen(0, '127.0.0.1');
+    proxy.listener.listen(parseTarget(at));
     await once(proxy.listener, 'listening');
     return proxy;
   }
 
   /** `host:port` to connect to. */
   get address(): string {
-    return `127.0.0.1:${(this.listener.address() as AddressInfo).port}`;
+    const { address, port } = this.listener.address() as AddressInfo;
+    return `${address}:${port}`;
   }
 
   /** New connections go to another server. */
@@ -56,7 +60,7 @@ export class FaultProxy {
     }
   }
 
-  /** Resets every connection there is and each that comes, until {@link accept}. */
+  /** Resets every connection there is and each that comes, until {@link admit}. */
   refuse(): void {
     this.refusing = true;
     this.cut();

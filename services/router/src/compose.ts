@@ -30,6 +30,10 @@ import { ensureRouterId } from './router-id';
 const FIRST_CONNECTION_MS = 1_000;
 /** An answer may be a little larger than the requests that a server takes. */
 const ANSWER_SLACK_BYTES = 64 * 1024;
+/** A worker of which nothing has come for 400 ms is asked, and lost when nothing comes for another second. */
+const WORKER_ANSWERS_WITHIN_MS = 1_000;
+/** There are other registries to ask. */
+const REGISTRY_PATIENCE = { connectTimeoutMs: 1_500, keepaliveTimeoutMs: 1_000 };
 const SERVICE = inference.GRPCInferenceServiceDefinition.fullName;
 
 /** Puts a router together and starts it. Throws StartError or SettingsError where it cannot. */
@@ -128,7 +132,10 @@ function requestRoad(config: RouterConfig, token: ServiceToken, logger: Logger):
 }
 
 function dialWorker(config: RouterConfig, address: string): Channel {
-  return new GrpcChannel(address, { messageBytes: config.messageLimit + ANSWER_SLACK_BYTES });
+  return new GrpcChannel(address, {
+    messageBytes: config.messageLimit + ANSWER_SLACK_BYTES,
+    keepaliveTimeoutMs: WORKER_ANSWERS_WITHIN_MS,
+  });
 }
 
 function both(one: FleetObserver, other: FleetObserver): FleetObserver {
@@ -217,7 +224,7 @@ function followRoutes(
   const stopped = new AbortController();
   const watch = new RouteWatch({
     registries: config.registry,
-    dial: (address) => new GrpcChannel(address),
+    dial: (address) => new GrpcChannel(address, REGISTRY_PATIENCE),
     metadata: Metadata.from({ [CallMetadata.authorization]: bearer(token) }),
     identity: {
       routerId: ensureRouterId(config.state),

@@ -3,9 +3,9 @@ import { blobService, BmsError, CallMetadata, Reason } from '@bms/contracts';
 import { createClient, Metadata, retryable, type Channel } from '@bms/transport';
 import type { Clock } from '../clock';
 
-/** Attempts in a row that bring no byte before a download is given up; the version is then tried again later. */
-const FRUITLESS_ATTEMPTS_MAX = 5;
-const PAUSE_MS = 200;
+/** Rounds of all registries that bring no byte before a download is given up; the version is then tried again later. */
+const FRUITLESS_ROUNDS_MAX = 5;
+const PAUSE_MS = 500;
 
 export interface BlobDownloaderParts {
   /** `host:port` of each registry, tried in turn. */
@@ -27,7 +27,7 @@ export class BlobDownloader {
    * stores them compares the digest.
    */
   async *download(sha256: string, offsetBytes: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const { clock } = this.parts;
+    const { addresses, clock } = this.parts;
     let received = offsetBytes;
     for (let fruitless = 0; ; ) {
       const before = received;
@@ -42,10 +42,11 @@ export class BlobDownloader {
         const { reason } = BmsError.from(error);
         // The next replica may have what this one lacks for now: replicas share one store of blobs.
         const hopeless = !retryable(reason) && reason !== Reason.BLOB_NOT_FOUND;
-        if (signal.aborted || hopeless || fruitless >= FRUITLESS_ATTEMPTS_MAX) throw error;
+        if (signal.aborted || hopeless || fruitless >= FRUITLESS_ROUNDS_MAX * addresses.length) throw error;
       }
       this.turn++;
-      await clock.wait(PAUSE_MS * (fruitless + 1), signal);
+      // The others are asked at once; when none of them brings anything, there is a pause.
+      if (fruitless % addresses.length === 0) await clock.wait(PAUSE_MS, signal);
     }
   }
 

@@ -14,7 +14,7 @@ const MEMORY_CHANGE = 0.05;
 
 /** What the link tells the registry, and whom it tells what the registry says. */
 export interface RegistryLinkParts {
-  /** `host:port` of each registry, tried in turn. */
+  /** `host:port` of each registry, tried in turn, from a random one on, so that workers spread over them. */
   readonly addresses: readonly string[];
   readonly dial: (address: string) => Channel;
   readonly token: string;
@@ -95,7 +95,8 @@ export class RegistryLink {
     const { addresses, clock, random, say } = this.parts;
     const { signal } = this.closing;
     let failuresInARow = 0;
-    for (let turn = 0; !signal.aborted; turn++) {
+    const first = Math.floor(random() * addresses.length);
+    for (let turn = first; !signal.aborted; turn++) {
       const address = addresses[turn % addresses.length] ?? '';
       try {
         await this.attachOnce(address, () => (failuresInARow = 0));
@@ -103,7 +104,11 @@ export class RegistryLink {
       } catch (error) {
         if (!signal.aborted) say({ kind: 'detached', address, error: BmsError.from(error) });
       }
-      await clock.wait(reconnectDelayMs(++failuresInARow, random), signal);
+      failuresInARow += 1;
+      // The others are asked at once; when none of them is to be had, there is a pause.
+      if (failuresInARow % addresses.length === 0) {
+        await clock.wait(reconnectDelayMs(failuresInARow / addresses.length, random), signal);
+      }
     }
   }
 

@@ -98,7 +98,7 @@ describe('RouteWatch', () => {
       connected: () => connected(),
       totals: () => ({ versions: [] }),
       clock,
-      random: () => 0.5,
+      random: () => 0,
       observer,
     });
     ended = watch.run(abort.signal);
@@ -157,7 +157,7 @@ describe('RouteWatch', () => {
     expect(stream.totals).toBe(4);
   });
 
-  it('keeps the routes when the registry is lost, and asks the next one after a pause', async () => {
+  it('keeps the routes when the registry is lost, and asks the next one at once', async () => {
     const stream = await start(['r1:1', 'r2:1']);
     stream.send(snapshot(5));
     await settle();
@@ -165,9 +165,10 @@ describe('RouteWatch', () => {
     await settle();
     expect(held()).toBe(5n);
     expect(observer.lost).toHaveBeenCalledWith('r1:1', expect.objectContaining({ message: 'gone' }), 1);
-    expect(dialer.channels.map(({ address, state }) => [address, state])).toEqual([['r1:1', 'closed']]);
-    await clock.advance(100);
-    expect(dialer.channels.map(({ address }) => address)).toEqual(['r1:1', 'r2:1']);
+    expect(dialer.channels.map(({ address, state }) => [address, state])).toEqual([
+      ['r1:1', 'closed'],
+      ['r2:1', 'idle'],
+    ]);
     streams[1]?.send(snapshot(7));
     await settle();
     expect([held(), streams[1]?.acknowledged]).toEqual([7n, [7n]]);
@@ -185,12 +186,27 @@ describe('RouteWatch', () => {
       pauses.push(clock.monotonicMs() - startMs);
       stream = streams.at(-1) as ScriptedStream;
     }
-    expect(pauses).toEqual([100, 200, 400, 800, 1_600, 2_000, 2_000]);
+    expect(pauses).toEqual([100, 200, 400, 800, 1_000, 1_000, 1_000]);
     stream.send(snapshot(5));
     await settle();
     stream.end();
     await clock.advance(100);
     expect(streams).toHaveLength(9);
+  });
+
+  it('pauses only when all registries have been asked in vain', async () => {
+    await start(['r1:1', 'r2:1', 'r3:1']);
+    for (let round = 1; round <= 2; round++) {
+      for (let one = 1; one <= 3; one++) {
+        expect(streams).toHaveLength(3 * (round - 1) + one);
+        streams.at(-1)?.end(new BmsError(Reason.STORE_IN_DOUBT, 'the store went back'));
+        await settle();
+      }
+      await clock.advance(round * 100 - 1);
+      expect(streams).toHaveLength(3 * round);
+      await clock.advance(1);
+    }
+    expect(dialer.channels.map(({ address }) => address).slice(0, 4)).toEqual(['r1:1', 'r2:1', 'r3:1', 'r1:1']);
   });
 
   it('does not follow a registry of another mesh, and says so', async () => {

@@ -8,12 +8,12 @@ import { WatchOutbox } from './watch-outbox';
 
 const TOTALS_EVERY_MS = 1_000;
 const BACKOFF_MIN_MS = 100;
-const BACKOFF_MAX_MS = 2_000;
+const BACKOFF_MAX_MS = 1_000;
 /** Registries that are all behind for this long do not lag: their store was restored, and it is what counts. */
 const RESTORED_AFTER_MS = 10_000;
 
 export interface RouteWatchOptions {
-  /** `host:port` each; tried in turn. */
+  /** `host:port` each; tried in turn, from a random one on, so that routers spread over them. */
   readonly registries: readonly string[];
   readonly dial: (address: string) => Channel;
   /** Beside each call: who this is. */
@@ -53,8 +53,9 @@ export class RouteWatch {
 
   /** Ends when `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { registries, observer, clock } = this.options;
-    for (let turn = 0; !signal.aborted; turn++) {
+    const { registries, observer, clock, random } = this.options;
+    const first = Math.floor(random() * registries.length);
+    for (let turn = first; !signal.aborted; turn++) {
       const registry = registries[turn % registries.length] as string;
       try {
         await this.follow(registry, signal);
@@ -63,7 +64,8 @@ export class RouteWatch {
         if (signal.aborted) return;
         observer.lost(registry, BmsError.from(error), ++this.failures);
       }
-      await pause(clock, this.backoffMs(), signal);
+      // The others are asked at once; when none of them is to be had, there is a pause.
+      if (this.failures % registries.length === 0) await pause(clock, this.backoffMs(), signal);
     }
   }
 
@@ -165,7 +167,7 @@ export class RouteWatch {
   }
 
   private backoffMs(): number {
-    const pauseMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (this.failures - 1));
-    return pauseMs * (0.8 + 0.4 * this.options.random());
+    const rounds = this.failures / this.options.registries.length;
+    return Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (rounds - 1)) * (1 - 0.4 * this.options.random());
   }
 }
