@@ -22,10 +22,13 @@ import { ContractRegistry } from './openapi/contract-registry';
 import { RegistryPool } from './registry/registry-pool';
 import { createUpload } from './uploads/create-upload';
 
+/** A registry that is silent for one and a half seconds, or takes as long to connect to, is left for the next one. */
+const REGISTRY_PATIENCE = { connectTimeoutMs: 1_500, keepaliveTimeoutMs: 1_000 };
+
 /** Puts admin together and starts it. Throws StartError or SettingsError where it cannot. */
 export async function startAdmin(
   config: AdminConfig,
-  dial: (address: string) => Channel = (address) => new GrpcChannel(address),
+  dial: (address: string) => Channel = (address) => new GrpcChannel(address, REGISTRY_PATIENCE),
 ): Promise<RunningService> {
   const advertised = advertisedHost(config);
   const token = ensureServiceToken(config.data);
