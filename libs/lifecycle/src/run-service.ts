@@ -1,6 +1,6 @@
 import { SETTINGS_EXIT_CODE, SettingsError } from '@bms/settings';
 import { FolderTakenError } from './folder-lock';
-import { openSupervisorLink, SUPERVISED_VARIABLE, type ServiceFacts } from './supervisor-link';
+import { openSupervisorLink, SUPERVISED_VARIABLE, type ServiceFacts, type StartProgress } from './supervisor-link';
 
 /** A service that serves. */
 export interface RunningService {
@@ -14,30 +14,37 @@ export interface RunningService {
 export interface ServiceEnvironment {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted when the process is asked to stop, also while it still starts. */
+  readonly signal: AbortSignal;
+  /** Tells the supervisor how far a start is that takes long. */
+  progress(step: StartProgress): void;
   /** Ends the whole process as on SIGTERM, for a service that wants to be started afresh. */
   requestStop(reason: string): void;
 }
 
 /** Signals that come within this time after the first are the same wish, such as one Ctrl-C that arrives twice. */
 const SAME_WISH_MS = 1_000;
+/** How a process ends that cannot serve yet, for a reason outside of this machine: starting it again may help. */
+export const NOT_YET_EXIT_CODE = 75;
 /** After this, what is in flight is cut off. */
 const STOP_BOUND_MS = 30_000;
 
 /**
  * The life of a service process: starts it, tells the supervisor, drains on SIGTERM (and on SIGINT, unless a
  * supervisor handles that), stops at once on a later second signal or when the supervisor is gone, ends the process.
- * Exit codes: 0 stopped; 1 failed, the reason in one sentence on stderr; 2 a wrong setting.
+ * Exit codes: 0 stopped; 1 failed, the reason in one sentence on stderr; 2 a wrong setting; 75 it cannot serve yet.
  */
 export async function runService(start: (environment: ServiceEnvironment) => Promise<RunningService>): Promise<void> {
   const { env } = process;
   const supervised = env[SUPERVISED_VARIABLE] !== undefined;
   const stopNow = new AbortController();
+  const stopAsked = new AbortController();
   let running: Promise<RunningService> | undefined;
   let stoppingSinceMs: number | undefined;
 
   const fail = (error: unknown): never => {
     const sentence = sentenceOf(error);
-    const exitCode = error instanceof SettingsError ? SETTINGS_EXIT_CODE : 1;
+    const exitCode = exitCodeOf(error);
     process.stderr.write(`${sentence}\n`);
     link?.tell({ kind: 'failed', sentence, exitCode });
     process.exit(exitCode);
@@ -51,6 +58,7 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
       return;
     }
     stoppingSinceMs = nowMs;
+    stopAsked.abort();
     setTimeout(() => stopNow.abort(), STOP_BOUND_MS).unref();
     void Promise.resolve(running)
       .then((service) => service?.stop(stopNow.signal))
@@ -68,11 +76,22 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
   process.on('unhandledRejection', fail);
 
   try {
-    running = start({ argv: process.argv.slice(2), env, requestStop: stop });
+    running = start({
+      argv: process.argv.slice(2),
+      env,
+      signal: stopAsked.signal,
+      progress: (step) => link?.tell({ kind: 'progress', ...step }),
+      requestStop: stop,
+    });
     link?.tell({ kind: 'ready', facts: (await running).facts });
   } catch (error) {
     fail(error);
   }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof SettingsError) return SETTINGS_EXIT_CODE;
+  return error instanceof StartError && error.mayHelpToWait ? NOT_YET_EXIT_CODE : 1;
 }
 
 /** What went wrong: one sentence where it was foreseen, the stack where it was not. */
@@ -86,4 +105,11 @@ function sentenceOf(error: unknown): string {
 /** A service cannot start, for a reason that whoever runs it can mend; the message says how. */
 export class StartError extends Error {
   override readonly name = 'StartError';
+  /** Whether it may start later without anybody changing anything here: what it needs beyond this machine is not there yet. */
+  readonly mayHelpToWait: boolean;
+
+  constructor(message: string, options: ErrorOptions & { readonly mayHelpToWait?: boolean } = {}) {
+    super(message, options);
+    this.mayHelpToWait = options.mayHelpToWait ?? false;
+  }
 }

@@ -10,9 +10,18 @@ export const PREVIOUS_EXIT_VARIABLE = 'BMS_PREVIOUS_EXIT';
 /** Addresses and the like: what a service tells about itself once it serves. */
 export type ServiceFacts = Readonly<Record<string, string | number>>;
 
+/** How far a start is that takes long. */
+export interface StartProgress {
+  /** What is being done, one word or two. */
+  readonly phase: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
 /** One line of JSON from a child to its supervisor. */
 export type ChildMessage =
   | { readonly kind: 'ready'; readonly facts: ServiceFacts }
+  | ({ readonly kind: 'progress' } & StartProgress)
   | { readonly kind: 'failed'; readonly sentence: string; readonly exitCode: number };
 
 /** A child's end of the pipe to the supervisor that started it. */

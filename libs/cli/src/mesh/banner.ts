@@ -1,34 +1,48 @@
 import { BmsError } from '@bms/contracts';
 import type { BmsClient } from '@bms/sdk';
 import { EXAMPLE_MODEL } from './example-import';
-import type { PORT_OFFSETS } from './mesh-plan';
+import type { PlannedService, MeshPlan } from './mesh-plan';
 import type { MeshSettings } from './mesh-settings';
 
 /** What a person sees once predictions flow: addresses, and lines to paste. The first line is proof: a prediction just made. */
-export async function banner(
-  client: BmsClient,
-  settings: MeshSettings,
-  address: (offset: keyof typeof PORT_OFFSETS) => string,
-): Promise<string> {
+export async function banner(client: BmsClient, settings: MeshSettings, plan: MeshPlan, host: string): Promise<string> {
   const portFlag = settings.portBase === 8500 ? '' : ` --port-base ${settings.portBase}`;
   const dataFlag = settings.data === '.bms' ? '' : ` --data ${settings.data}`;
   const proof = await tryPrediction(client);
-  const router = address('routerGrpc');
+  const at = ({ ports }: PlannedService, place: number): string => `${host}:${ports[place]?.port ?? 0}`;
+  const [router = '', rest = ''] = plan.routers.slice(0, 1).flatMap((service) => [at(service, 0), at(service, 1)]);
   return [
     '',
     `BMS is up${proof === undefined ? '' : `: predictions flow (${proof})`}`,
     '',
-    `  router     gRPC ${router}, REST http://${address('routerRest')}`,
-    `  admin      gRPC ${address('adminGrpc')}, dashboard http://${address('adminHttp')}`,
-    `  registry   gRPC ${address('registryGrpc')}`,
-    `  ${settings.workers === 1 ? 'worker ' : 'workers'}    gRPC ${address('workerGrpc')}${settings.workers === 1 ? '' : ` and up, ${settings.workers} of them`}`,
+    ...plan.routers.map((one) => row('router', `gRPC ${at(one, 0)}, REST http://${at(one, 1)}`)),
+    row('admin', `gRPC ${at(plan.admin, 0)}, dashboard http://${at(plan.admin, 1)}`),
+    ...plan.registries.map((one) => row('registry', `gRPC ${at(one, 0)}`)),
+    row('store', settings.store ?? 'embedded'),
+    ...workerRows(plan, settings, at),
     '',
-    ...(proof === undefined
-      ? firstModel(dataFlag + portFlag)
-      : paste(router, address('routerRest'), portFlag, dataFlag)),
+    ...(proof === undefined ? firstModel(dataFlag + portFlag) : paste(router, rest, portFlag, dataFlag)),
     '',
     'Ctrl-C stops it; everything is kept.',
   ].join('\n');
+}
+
+function row(what: string, where: string): string {
+  return `  ${what.padEnd(10)} ${where}`;
+}
+
+/** One line where all have the same device, else one for each. */
+function workerRows(
+  { workers }: MeshPlan,
+  { device }: MeshSettings,
+  at: (service: PlannedService, place: number) => string,
+): readonly string[] {
+  const first = workers[0];
+  if (first === undefined) return [];
+  if (device.length > 1)
+    return workers.map((one, index) => row(one.name, `gRPC ${at(one, 0)}, ${device[index] ?? ''}`));
+  const many = workers.length === 1 ? '' : ` and up, ${workers.length} of them`;
+  return [row(workers.length === 1 ? 'worker' : 'workers', `gRPC ${at(first, 0)}${many}`)];
 }
 
 function paste(router: string, rest: string, portFlag: string, dataFlag: string): readonly string[] {

@@ -1,8 +1,9 @@
 import { meshService, models } from '@bms/contracts';
-import { readinessOf } from './predictions-flow';
+import { readinessOf, type WantedMesh } from './predictions-flow';
 
 const { PUBLISHED, OFFLINE } = models.VersionState;
 const { READY, LOADING, FAILED } = models.ReplicaState;
+const WANTED: WantedMesh = { workers: 2, routers: ['127.0.0.1:1'], registries: 1 };
 const ref = { tenant: 'default', model: 'm', version: 1n };
 
 function status(
@@ -48,10 +49,28 @@ describe('readinessOf', () => {
       { kind: 'ready-without', failures: ['default/m@1: needs 90 GiB, 4 GiB are free'] },
     ],
   ])('knows when %s', (_name, given, readiness) => {
-    expect(readinessOf(given, 2)).toEqual(readiness);
+    expect(readinessOf(given, WANTED)).toEqual(readiness);
   });
 
   it('waits for a router', () => {
-    expect(readinessOf({ ...status([true, true]), routers: [] }, 2)).toMatchObject({ kind: 'waiting' });
+    expect(readinessOf({ ...status([true, true]), routers: [] }, WANTED)).toMatchObject({ kind: 'waiting' });
+  });
+
+  it.each([
+    [{}, '1 of 2 routers have not asked for the routes yet'],
+    [
+      { registries: [{ registryId: 'a', reachable: true }, { registryId: 'b' }] },
+      '1 of 2 registries are not there yet',
+    ],
+    [{ storeStatus: { trouble: 'its disk is full' } }, 'the store cannot be used: its disk is full'],
+    [{ storeStatus: { doubt: { reason: 'it was wiped' } } }, 'the store is in doubt: it was wiped'],
+  ])('waits where the status is %j', (more, missing) => {
+    const given = meshService.GetMeshStatusResponse.create({
+      ...status([true, true], { state: READY }, { ready: 1 }),
+      registries: [{ reachable: true }, { reachable: true }],
+      ...more,
+    });
+    const wanted = { ...WANTED, routers: ['a:1', 'b:1'], registries: 2 };
+    expect(readinessOf(given, wanted)).toEqual({ kind: 'waiting', missing });
   });
 });

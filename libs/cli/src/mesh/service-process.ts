@@ -1,7 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { SUPERVISED_VARIABLE, SUPERVISOR_FD, type ChildMessage, type ServiceFacts } from '@bms/lifecycle';
+import {
+  SUPERVISED_VARIABLE,
+  SUPERVISOR_FD,
+  type ChildMessage,
+  type ServiceFacts,
+  type StartProgress,
+} from '@bms/lifecycle';
 
 /** How one run of a child ended. */
 export interface ChildExit {
@@ -19,6 +25,8 @@ export interface ChildOptions {
   /** An open file that takes the child's stdout and stderr. */
   readonly logFd: number;
   readonly env: NodeJS.ProcessEnv;
+  /** Told how far a start is that takes long. */
+  readonly onProgress?: (step: StartProgress) => void;
 }
 
 /** One run of one service process, linked to this one by a pipe: when this process dies, so does the child. */
@@ -47,8 +55,14 @@ export class ServiceProcess {
         pipe.on('error', () => undefined); // a child that is gone; `exited` tells
         createInterface({ input: pipe }).on('line', (line) => {
           const message = JSON.parse(line) as ChildMessage;
-          if (message.kind === 'ready') resolve(message.facts);
-          else sentence = message.sentence;
+          switch (message.kind) {
+            case 'ready':
+              return resolve(message.facts);
+            case 'progress':
+              return options.onProgress?.(message);
+            case 'failed':
+              sentence = message.sentence;
+          }
         });
       }
       void this.exited.then((exit) => reject(new Error(exit.sentence ?? `it ended (${exit.how})`)));

@@ -1,4 +1,4 @@
-import type { ServiceFacts } from '@bms/lifecycle';
+import { NOT_YET_EXIT_CODE, type ServiceFacts } from '@bms/lifecycle';
 import type { ChildExit, ServiceProcess } from './service-process';
 import { RESTART_FIRST_MS, RESTART_FORGIVEN_AFTER_MS, RESTART_MAX_MS, SupervisedService } from './supervised-service';
 
@@ -37,6 +37,7 @@ describe('SupervisedService', () => {
   let lines: string[];
   let previousExits: (string | undefined)[];
   let service: SupervisedService;
+  let stopping: AbortController;
   const latest = (): FakeRun => runs[runs.length - 1] as FakeRun;
 
   beforeEach(() => {
@@ -44,6 +45,7 @@ describe('SupervisedService', () => {
     runs = [];
     lines = [];
     previousExits = [];
+    stopping = new AbortController();
     service = new SupervisedService({
       name: 'worker-0',
       say: (line) => lines.push(line),
@@ -58,17 +60,51 @@ describe('SupervisedService', () => {
   afterEach(() => jest.useRealTimers());
 
   async function startServing(): Promise<void> {
-    const started = service.startFirst();
+    const started = service.startFirst(stopping.signal);
     latest().serve();
     await started;
   }
 
   it("throws the service's own sentence when it cannot start, and does not try again", async () => {
-    const started = service.startFirst();
+    const started = service.startFirst(stopping.signal);
     latest().end('exit code 1', 1, 'port 8800 is taken');
     await expect(started).rejects.toThrow('worker-0 cannot start: port 8800 is taken');
     await jest.advanceTimersByTimeAsync(60_000);
     expect(runs).toHaveLength(1);
+  });
+
+  it('tries again where it cannot serve yet, and says each reason once', async () => {
+    const started = service.startFirst(stopping.signal);
+    for (const sentence of ['etcd does not answer', 'etcd does not answer', 'etcd has no leader']) {
+      latest().end(`exit code ${NOT_YET_EXIT_CODE}`, NOT_YET_EXIT_CODE, sentence);
+      await jest.advanceTimersByTimeAsync(RESTART_MAX_MS);
+    }
+    latest().serve();
+    await expect(started).resolves.toEqual({});
+    expect(runs).toHaveLength(4);
+    expect(lines).toEqual([
+      'worker-0 cannot serve yet: etcd does not answer; trying until it can',
+      'worker-0 cannot serve yet: etcd has no leader; trying until it can',
+    ]);
+  });
+
+  it('tries no more once it is to stop', async () => {
+    const started = service.startFirst(stopping.signal);
+    latest().end(`exit code ${NOT_YET_EXIT_CODE}`, NOT_YET_EXIT_CODE, 'etcd does not answer');
+    await jest.advanceTimersByTimeAsync(1);
+    stopping.abort();
+    await expect(started).resolves.toBeUndefined();
+    await jest.advanceTimersByTimeAsync(RESTART_MAX_MS);
+    expect(runs).toHaveLength(1);
+  });
+
+  it('says a reason for dying that repeats itself once', async () => {
+    await startServing();
+    for (let deaths = 0; deaths < 3; deaths++) {
+      latest().end('exit code 1', 1, 'the folder is gone');
+      await jest.advanceTimersByTimeAsync(RESTART_MAX_MS);
+    }
+    expect(lines).toEqual(['worker-0 (pid 100) ended: the folder is gone; starting it again in 0.1 s']);
   });
 
   it('starts a service again that died, and says so', async () => {

@@ -1,4 +1,4 @@
-import { StartError, type ServiceFacts } from '@bms/lifecycle';
+import { NOT_YET_EXIT_CODE, StartError, type ServiceFacts } from '@bms/lifecycle';
 import type { ChildExit, ServiceProcess } from './service-process';
 
 /** A restart waits 0.1 s, twice as long after each death, at most 10 s; a run of 30 s starts that anew. */
@@ -34,6 +34,8 @@ export interface SupervisedServiceOptions {
 export class SupervisedService {
   private state: ServiceState = { kind: 'stopped' };
   private deaths = 0;
+  /** What was said last of its end: a sentence that repeats itself is said once, until it serves again. */
+  private saidOfEnd: string | undefined;
 
   constructor(private readonly options: SupervisedServiceOptions) {}
 
@@ -41,16 +43,29 @@ export class SupervisedService {
     return 'run' in this.state ? this.state.run.pid : undefined;
   }
 
-  /** The first start: throws a StartError with the service's own sentence when it cannot serve, and does not try again. */
-  async startFirst(): Promise<ServiceFacts> {
-    const run = this.launch();
-    try {
-      const facts = await run.ready;
-      this.serve(run);
-      return facts;
-    } catch (error) {
-      this.setState({ kind: 'stopped' });
-      throw new StartError(`${this.options.name} cannot start: ${(error as Error).message}`, { cause: error });
+  /**
+   * The first start: throws a StartError with the service's own sentence when it cannot serve. Only where it says that it cannot
+   * serve yet it is tried again, until it serves or is stopped; then the answer is undefined.
+   */
+  async startFirst(signal: AbortSignal): Promise<ServiceFacts | undefined> {
+    for (;;) {
+      const run = this.launch();
+      try {
+        const facts = await run.ready;
+        this.serve(run);
+        return facts;
+      } catch (error) {
+        const { exitCode } = await run.exited;
+        this.setState({ kind: 'stopped' });
+        if (signal.aborted) return undefined;
+        const sentence = (error as Error).message;
+        if (exitCode !== NOT_YET_EXIT_CODE) {
+          throw new StartError(`${this.options.name} cannot start: ${sentence}`, { cause: error });
+        }
+        this.sayOnce(`${this.options.name} cannot serve yet: ${sentence}; trying until it can`);
+      }
+      await this.pause(this.nextPauseMs(), signal);
+      if (signal.aborted) return undefined;
     }
   }
 
@@ -84,6 +99,7 @@ export class SupervisedService {
 
   private serve(run: ServiceProcess): void {
     this.setState({ kind: 'serving', run, sinceMs: this.options.nowMs() });
+    this.saidOfEnd = undefined;
     void run.exited.then((exit) => this.restart(run, exit));
   }
 
@@ -92,12 +108,30 @@ export class SupervisedService {
     const { state } = this;
     if ((state.kind !== 'serving' && state.kind !== 'starting') || state.run !== run) return;
     if (this.options.nowMs() - state.sinceMs > RESTART_FORGIVEN_AFTER_MS) this.deaths = 0;
-    const pauseMs = Math.min(RESTART_FIRST_MS * 2 ** this.deaths++, RESTART_MAX_MS);
+    const pauseMs = this.nextPauseMs();
     const timer = setTimeout(() => this.launchAgain(how), pauseMs);
     this.setState({ kind: 'waiting', timer });
-    this.options.say(
-      `${this.options.name} (pid ${run.pid ?? '?'}) ended: ${sentence ?? how}; starting it again in ${pauseMs / 1000} s`,
-    );
+    const line = `${this.options.name} (pid ${run.pid ?? '?'}) ended: ${sentence ?? how}; starting it again in ${pauseMs / 1000} s`;
+    if (sentence === undefined) this.options.say(line);
+    else this.sayOnce(line, sentence);
+  }
+
+  private nextPauseMs(): number {
+    return Math.min(RESTART_FIRST_MS * 2 ** this.deaths++, RESTART_MAX_MS);
+  }
+
+  private sayOnce(line: string, key = line): void {
+    if (this.saidOfEnd === key) return;
+    this.saidOfEnd = key;
+    this.options.say(line);
+  }
+
+  /** Waits; a stop or kill meanwhile ends it, too. */
+  private async pause(pauseMs: number, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pauseMs);
+      signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    });
   }
 
   private launchAgain(previousExit: string): void {

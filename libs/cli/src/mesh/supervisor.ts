@@ -28,14 +28,17 @@ export class Supervisor {
     );
   }
 
-  /** Starts the registry, then all others side by side. Throws the sentence of the first one that cannot start. */
-  async start(): Promise<void> {
+  /**
+   * Starts the registries, then all others side by side. Throws the sentence of the first one that cannot start. One that waits
+   * for something beyond this machine, such as the store, is started again until it serves or `signal` is aborted.
+   */
+  async start(signal: AbortSignal): Promise<void> {
     const { plan } = this.options;
-    await this.startOne(plan.registry);
-    await Promise.all([...plan.workers, plan.router, plan.admin].map((planned) => this.startOne(planned)));
+    await this.startAll(plan.registries, signal);
+    await this.startAll([...plan.workers, ...plan.routers, plan.admin], signal);
   }
 
-  /** Drains router, workers, admin and registry, in this order. */
+  /** Drains routers, workers, admin and registries, in this order. */
   async stop(): Promise<void> {
     for (const group of stopOrder(this.options.plan)) {
       await Promise.all(group.map(({ name }) => this.service(name).stop()));
@@ -47,10 +50,15 @@ export class Supervisor {
     for (const service of this.services.values()) service.kill();
   }
 
-  private async startOne(planned: PlannedService): Promise<void> {
+  private async startAll(group: readonly PlannedService[], signal: AbortSignal): Promise<void> {
+    await Promise.all(group.map((planned) => this.startOne(planned, signal)));
+  }
+
+  private async startOne(planned: PlannedService, signal: AbortSignal): Promise<void> {
     const startedMs = performance.now();
     const service = this.service(planned.name);
-    await service.startFirst();
+    const facts = await service.startFirst(signal);
+    if (facts === undefined) return;
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     this.options.say(
       `${planned.name.padEnd(9)} pid ${service.pid ?? '?'}, port ${planned.ports[0]?.port ?? '?'} (${seconds} s)`,

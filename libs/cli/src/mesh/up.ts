@@ -5,14 +5,16 @@ import { advertisedHost } from '@bms/lifecycle';
 import type { SettingsSources } from '@bms/settings';
 import type { CliContext } from '../cli-context';
 import { banner } from './banner';
+import { configFile } from './config-file';
 import { takeDataFolder } from './data-folder';
 import { importExample } from './example-import';
-import { loopbackFor, PORT_OFFSETS, planMesh, stopOrder } from './mesh-plan';
+import { loopbackFor, planMesh, stopOrder, type MeshPlan, type PlannedService } from './mesh-plan';
 import { loadMeshSettings, type MeshSettings } from './mesh-settings';
 import { checkPortsAreFree } from './port-check';
 import { waitUntilReady, type MeshReadiness } from './predictions-flow';
 import { stopSignal } from './stop-signal';
 import { Supervisor } from './supervisor';
+import { WaitingLine } from './waiting-line';
 
 /** How long a start waits for versions to become ready before it says what is missing and goes on. */
 const READY_BOUND_MS = 60_000;
@@ -39,10 +41,10 @@ export async function up(context: CliContext, sources: SettingsSources): Promise
       process.exit(1);
     }).then(() => stopping.abort());
     try {
-      await supervisor.start();
-      if (!stopping.signal.aborted) await welcome(context, settings, token, stopping.signal, say);
+      await supervisor.start(stopping.signal);
+      if (!stopping.signal.aborted) await welcome(context, settings, plan, token, stopping.signal, say);
       await stopped;
-      say('stopping: router, workers, admin, registry …');
+      say('stopping: routers, workers, admin, registries …');
       await supervisor.stop();
       say('stopped; everything is kept');
     } catch (error) {
@@ -58,20 +60,26 @@ export async function up(context: CliContext, sources: SettingsSources): Promise
 async function welcome(
   context: CliContext,
   settings: MeshSettings,
+  plan: MeshPlan,
   token: string,
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<void> {
-  const address = (offset: keyof typeof PORT_OFFSETS): string =>
-    `${loopbackFor(settings.host)}:${settings.portBase + PORT_OFFSETS[offset]}`;
-  const client = context.createClient({ router: address('routerGrpc'), admin: address('adminGrpc'), token });
+  const host = loopbackFor(settings.host);
+  const addressOf = ({ ports }: PlannedService): string => `${host}:${ports[0]?.port ?? 0}`;
+  const routers = plan.routers.map(addressOf);
+  const client = context.createClient({ router: routers, admin: addressOf(plan.admin), token });
+  const wanted = { workers: settings.workers, routers, registries: settings.registries };
+  const waiting = new WaitingLine(say);
+  const ready = (): Promise<MeshReadiness> =>
+    waitUntilReady(client, wanted, READY_BOUND_MS, signal, (missing) => waiting.show(missing));
   try {
-    const attached = await waitUntilReady(client, address('routerGrpc'), settings.workers, READY_BOUND_MS, signal);
+    const attached = await ready();
     if (settings.example && attached.kind !== 'waiting') await importExample(client, settings.data, say, signal);
-    const readiness = await waitUntilReady(client, address('routerGrpc'), settings.workers, READY_BOUND_MS, signal);
+    const readiness = await ready();
     if (signal.aborted) return;
     for (const line of shortfalls(readiness)) say(line);
-    say(await banner(client, settings, address));
+    say(await banner(client, settings, plan, host));
   } catch (error) {
     // The mesh serves all the same; whoever started it decides.
     if (!(error instanceof BmsError)) throw error;
@@ -92,11 +100,4 @@ function shortfalls(readiness: MeshReadiness): readonly string[] {
     case 'ready-without':
       return readiness.failures.map((failure) => `cannot be served: ${failure}`);
   }
-}
-
-function configFile({ argv, env }: SettingsSources): string | undefined {
-  const at = argv.findIndex((word) => word === '--config' || word.startsWith('--config='));
-  if (at < 0) return env['BMS_CONFIG'];
-  const word = argv[at] ?? '';
-  return word.includes('=') ? word.slice(word.indexOf('=') + 1) : argv[at + 1];
 }
