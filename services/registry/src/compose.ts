@@ -1,40 +1,15 @@
-import { setMaxListeners } from 'node:events';
-import { FolderBlobStore, type BlobStore } from '@bms/artifacts';
-import { ensureServiceToken, guardRoutes, type ServiceToken } from '@bms/auth';
-import { blobService, meshService, modelService, routeService, workerService } from '@bms/contracts';
+import { hostname } from 'node:os';
+import { ensureServiceToken } from '@bms/auth';
+import { blobService, meshService, modelService, peerService, routeService, workerService } from '@bms/contracts';
 import { GrpcServer } from '@bms/grpc';
-import { advertisedHost, listening, StartError, type RunningService } from '@bms/lifecycle';
-import { openEmbeddedStore, type MetaStore } from '@bms/metastore';
-import { createLogger, createMetrics, OperationsServer, type Logger } from '@bms/telemetry';
-import { HealthService, mergeRoutes, pathOf, reflectionRoutes, type Routes } from '@bms/transport';
-import { blobHandler } from './blob.handler';
-import { systemClock as clock } from './clock';
-import { blobFolder, storeFolder, type RegistryConfig } from './config';
-import { Housekeeping } from './housekeeping';
-import { meshHandler } from './mesh.handler';
-import { modelHandler } from './model.handler';
-import { sweepBlobs } from './models/blob-sweep';
-import { ModelCatalog } from './models/model-catalog';
-import { ModelStore } from './models/model-store';
-import { ReadinessWatch } from './models/readiness-watch';
-import { VersionRegistration } from './models/version-registration';
-import { logPlacement, routerLog, workerLog } from './observation/control-log';
-import { measuredStore } from './observation/measured-store';
-import { RegistryMetrics } from './observation/registry-metrics';
-import { SOLE_REGISTRY } from './placement/leadership';
-import { PlacementLoop } from './placement/placement-loop';
-import { KeyLayout } from './records/keys';
-import { openMesh } from './records/open-mesh';
+import { advertisedHost, listening, ownVersion, StartError, type RunningService } from '@bms/lifecycle';
+import { createLogger, OperationsServer, type Logger } from '@bms/telemetry';
+import { HealthService, mergeRoutes, reflectionRoutes } from '@bms/transport';
+import { stateFolder, type RegistryConfig } from './config';
+import { openControlPlane, type ControlPlane } from './control-plane';
 import { CorruptValueError, NewerStoreError } from './records/value-format';
-import { routeHandler } from './route.handler';
-import { explainStoreFailures } from './store-failures';
-import { RouteFeed } from './watch/route-feed';
-import { RouterAcknowledgements } from './watch/router-acknowledgements';
-import { RouterConnections } from './watch/router-connections';
-import { StoreMirror } from './watch/store-mirror';
-import { workerHandler } from './worker.handler';
-import { forgetWorkers } from './workers/desired-sweep';
-import { WorkerPresence } from './workers/worker-presence';
+import { openStore } from './store/open-store';
+import { StateFolder } from './store/state-folder';
 
 const SERVICES = [
   modelService.ModelServiceDefinition,
@@ -42,172 +17,47 @@ const SERVICES = [
   workerService.WorkerServiceDefinition,
   routeService.RouteServiceDefinition,
   meshService.MeshServiceDefinition,
+  peerService.PeerServiceDefinition,
 ] as const;
-
-/** Reading needs no token; up- and downloads carry a ticket, which their handler checks. Everything else changes something, or is for the mesh's own processes. */
-const OPEN_PATHS: ReadonlySet<string> = new Set([
-  pathOf(modelService.ModelServiceDefinition, modelService.ModelServiceDefinition.methods.listModels),
-  pathOf(modelService.ModelServiceDefinition, modelService.ModelServiceDefinition.methods.getModel),
-  pathOf(modelService.ModelServiceDefinition, modelService.ModelServiceDefinition.methods.waitForVersion),
-  pathOf(meshService.MeshServiceDefinition, meshService.MeshServiceDefinition.methods.getMeshStatus),
-  pathOf(blobService.BlobServiceDefinition, blobService.BlobServiceDefinition.methods.statBlob),
-  pathOf(blobService.BlobServiceDefinition, blobService.BlobServiceDefinition.methods.uploadBlob),
-  pathOf(blobService.BlobServiceDefinition, blobService.BlobServiceDefinition.methods.downloadBlob),
-]);
 
 /**
  * Puts a registry together and starts it. Throws StartError, SettingsError or FolderTakenError where it cannot.
- * `requestStop` is called when it has to end by itself.
+ * `requestStop` is called when it has to end by itself; `open` opens the store that the settings name.
  */
 export async function startRegistry(
   config: RegistryConfig,
   requestStop: (reason: string) => void,
   logger: Logger = createLogger('registry', config.logLevel),
+  open: typeof openStore = openStore,
 ): Promise<RunningService> {
   const advertised = advertisedHost(config);
   const token = ensureServiceToken(config.data);
-  const store = await openEmbeddedStore({ folder: storeFolder(config), program: 'registry' });
+  const state = StateFolder.open(stateFolder(config));
   try {
-    const plane = await openControlPlane(config, store, token, logger, requestStop);
-    return await serve(config, advertised, plane, logger).catch(async (error: unknown) => {
+    const opened = await open(config);
+    const plane = await openControlPlane({ config, opened, open, state, token, logger, requestStop }).catch(
+      async (error: unknown) => {
+        await opened.close();
+        throw error;
+      },
+    );
+    return await serve(config, advertised, plane, state, logger).catch(async (error: unknown) => {
       await plane.endStreams();
       await plane.close();
       throw error;
     });
   } catch (error) {
-    await store.close();
+    state.close();
     if (error instanceof NewerStoreError || error instanceof CorruptValueError) throw new StartError(error.message);
     throw error;
   }
-}
-
-/** All that a registry does, without its ports. */
-interface ControlPlane {
-  readonly routes: Routes;
-  readonly metrics: ReturnType<typeof createMetrics>;
-  /** Why it cannot do its job; undefined: it can. */
-  readonly trouble: () => string | undefined;
-  /** Ends the streams and waits of others; they are told to go elsewhere. */
-  endStreams(): Promise<void>;
-  close(): Promise<void>;
-}
-
-async function openControlPlane(
-  config: RegistryConfig,
-  opened: MetaStore,
-  token: ServiceToken,
-  logger: Logger,
-  requestStop: (reason: string) => void,
-): Promise<ControlPlane> {
-  const stopped = new AbortController();
-  const shutdown = new AbortController();
-  setMaxListeners(0, shutdown.signal, stopped.signal); // every stream and every wait listens
-  const keys = new KeyLayout();
-  const leadership = SOLE_REGISTRY;
-  const { leaseTtlMs, replicas: defaultReplicas } = config;
-  const blobs: BlobStore = new FolderBlobStore(blobFolder(config));
-
-  const metricsRegistry = createMetrics('registry');
-  const store = measuredStore(
-    opened,
-    () => performance.now(),
-    (seconds) => metrics.commitSeconds.observe(seconds),
-  );
-  const mesh = await openMesh(opened, keys, clock.nowMs(), stopped.signal);
-  let failure: string | undefined;
-  const mirror = new StoreMirror({
-    store,
-    keys,
-    clock,
-    mesh,
-    onFailed: (error) => {
-      failure = error.message;
-      logger.error({ err: error }, 'the store cannot be followed any more');
-      requestStop(failure);
-    },
-    onTrouble: (err) => logger.warn({ err }, 'the store is read again'),
-  });
-  const feed = new RouteFeed(mirror);
-  const routers = new RouterConnections();
-  const metrics = new RegistryMetrics(metricsRegistry, {
-    snapshot: () => mirror.snapshot,
-    attachedRouters: () => routers.size,
-  });
-  const acknowledgements = new RouterAcknowledgements(feed, routers, clock);
-  const readiness = new ReadinessWatch({
-    mirror,
-    keys,
-    acknowledgements,
-    clock,
-    defaultReplicas,
-    shutdown: shutdown.signal,
-  });
-  const models = new ModelStore({ store, keys, clock, random: Math.random });
-  const catalog = new ModelCatalog({ models, readiness, mirror, acknowledgements, clock });
-  const placement = new PlacementLoop({
-    store,
-    keys,
-    mirror,
-    acknowledgements,
-    leadership,
-    clock,
-    defaultReplicas,
-    settleMs: leaseTtlMs,
-    onAction: (action) => {
-      metrics.placed(action.kind);
-      logPlacement(logger, action);
-    },
-    onTrouble: (err) => logger.warn({ err }, 'placement could not go on; trying again'),
-  });
-  const housekeeping = new Housekeeping({
-    clock,
-    leadership,
-    tasks: [
-      async (signal) => {
-        const swept = await sweepBlobs(store, keys, blobs, signal);
-        if (swept > 0) logger.info({ swept }, 'deleted artifacts and uploads that nothing refers to');
-      },
-      async (signal) => {
-        await forgetWorkers(store, keys, leadership, mirror.snapshot, clock.nowMs(), signal);
-      },
-    ],
-    onTrouble: (err) => logger.warn({ err }, 'clearing away failed; trying again in an hour'),
-  });
-
-  await mirror.start(stopped.signal);
-  placement.start();
-  housekeeping.start();
-  logger.info({ mesh: mesh.id, revision: Number(mirror.snapshot.revision), store: store.kind }, 'the store is open');
-
-  const presence = new WorkerPresence({ store, keys, leaseTtlMs });
-  const shared = { mirror, acknowledgements, clock, meshId: mesh.id, shutdown: shutdown.signal };
-  const routes = mergeRoutes(
-    modelHandler({ catalog, registration: new VersionRegistration(catalog, blobs), readiness, routers }),
-    blobHandler({ blobs, token, nowMs: () => clock.nowMs() }),
-    workerHandler({ ...shared, presence, observer: workerLog(logger) }),
-    routeHandler({ ...shared, feed, connections: routers, observer: routerLog(logger) }),
-    meshHandler({ readiness, routers, storeKind: store.kind }),
-  );
-  return {
-    routes: guardRoutes(explainStoreFailures(routes), token, OPEN_PATHS),
-    metrics: metricsRegistry,
-    trouble: () => failure,
-    endStreams: async () => {
-      await Promise.all([placement.close(), housekeeping.close()]);
-      shutdown.abort();
-    },
-    close: async () => {
-      stopped.abort();
-      await mirror.stopped();
-      await store.close();
-    },
-  };
 }
 
 async function serve(
   config: RegistryConfig,
   advertised: string,
   plane: ControlPlane,
+  state: StateFolder,
   logger: Logger,
 ): Promise<RunningService> {
   const { host } = config;
@@ -216,7 +66,10 @@ async function serve(
   const names = SERVICES.map(({ fullName }) => fullName);
   const grpc = new GrpcServer(
     mergeRoutes(plane.routes, health.routes(), reflectionRoutes([...names, 'grpc.health.v1.Health'])),
-    { onInternalError: (err, path) => logger.error({ err, path }, 'an internal error') },
+    {
+      onInternalError: (err, path) => logger.error({ err, path }, 'an internal error'),
+      callerTimeoutMs: CALLER_TIMEOUT_MS,
+    },
   );
   const operations = new OperationsServer({
     host,
@@ -237,10 +90,21 @@ async function serve(
     throw error;
   });
   for (const name of ['', ...names]) health.setServing(true, name);
+  const facts = { grpc: `${advertised}:${grpcPort}`, operations: `${advertised}:${operationsPort}` };
+  plane.announce({
+    id: state.identity.registryId,
+    incarnation: state.identity.incarnation,
+    address: facts.grpc,
+    operationsAddress: facts.operations,
+    host: hostname(),
+    pid: process.pid,
+    startedAtMs: Date.now(),
+    bmsVersion: ownVersion(__dirname),
+  });
   logger.info({ grpcPort, operationsPort }, 'registry serves');
 
   return {
-    facts: { grpc: `${advertised}:${grpcPort}`, operations: `${advertised}:${operationsPort}` },
+    facts,
     stop: async (signal) => {
       stopping = true;
       health.close();
@@ -249,6 +113,7 @@ async function serve(
       await grpc.close();
       await plane.close();
       await operations.close();
+      state.close();
     },
   };
 }
