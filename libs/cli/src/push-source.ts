@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { artifactOf, scanArtifact, type ScannedArtifact } from '@bms/artifacts';
-import { BmsError, models, Reason } from '@bms/contracts';
+import { BmsError, DEVICE_FALLBACKS, DEVICE_WISHES, models, Reason } from '@bms/contracts';
 import { checkExternalData, inspectOnnxFile } from '@bms/onnx-inspect';
 import type { PushFile } from '@bms/sdk';
-import { CONFIG_FILE, readVersionConfig, type VersionConfigFile } from './version-config';
+import { CONFIG_FILE, configFields, readVersionConfig } from './version-config';
 
 /** What a person wants to push, checked as far as this machine can: the registry checks it again. */
 export interface PushSource {
   readonly files: readonly PushFile[];
   /** The file that is loaded. */
   readonly entry: string;
-  readonly config: VersionConfigFile;
+  readonly config: Partial<models.VersionConfig>;
 }
 
 /** Stands in for digests while nothing has been read yet. */
@@ -18,11 +18,16 @@ const NO_DIGEST = '0'.repeat(64);
 
 /**
  * Reads what `path` holds before a byte is sent: a model that would be refused is refused here. The configuration is the given
- * file's, else that of the folder's bms.json. Throws INVALID_MODEL, INVALID_CONFIG and INVALID_REQUEST that name the file.
+ * file's, else that of the folder's bms.json; a device and a fallback that are given beside it win. Throws INVALID_MODEL, INVALID_CONFIG and INVALID_REQUEST that name the file.
  */
 export async function readPushSource(
   path: string,
-  wish: { readonly entry?: string | undefined; readonly config?: string | undefined },
+  wish: {
+    readonly entry?: string | undefined;
+    readonly config?: string | undefined;
+    readonly device?: string | undefined;
+    readonly fallback?: string | undefined;
+  },
   signal: AbortSignal,
 ): Promise<PushSource> {
   const scanned = await scanArtifact(path, signal);
@@ -30,9 +35,20 @@ export async function readPushSource(
   const configFile =
     wish.config ??
     (scanned.files.some((file) => file.path === CONFIG_FILE) ? join(scanned.root, CONFIG_FILE) : undefined);
-  const config = configFile === undefined ? {} : await readVersionConfig(configFile);
+  const config = configFields({
+    ...(configFile === undefined ? {} : await readVersionConfig(configFile)),
+    ...(wish.device === undefined ? {} : { device: word('--device', wish.device, DEVICE_WISHES) }),
+    ...(wish.fallback === undefined ? {} : { fallback: word('--fallback', wish.fallback, DEVICE_FALLBACKS) }),
+  });
   await checkModel(scanned, entry, signal);
   return { files: scanned.files, entry, config };
+}
+
+function word<T extends string>(flag: string, given: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === given);
+  if (found !== undefined) return found;
+  const description = `is ${JSON.stringify(given)}: allowed is one of ${allowed.join(', ')}`;
+  throw new BmsError(Reason.INVALID_CONFIG, `${flag} ${description}`, { violations: [{ field: flag, description }] });
 }
 
 function entryOf({ files }: ScannedArtifact, wish: string): string {

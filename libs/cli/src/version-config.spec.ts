@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Reason } from '@bms/contracts';
-import { readVersionConfig } from './version-config';
+import { configFields, readVersionConfig } from './version-config';
 
 describe('readVersionConfig', () => {
   const folder = mkdtempSync(join(tmpdir(), 'bms-config-'));
@@ -14,6 +14,11 @@ describe('readVersionConfig', () => {
     [
       '{"replicas": 3, "intraOpThreads": 4, "graphOptimization": "basic"}',
       { replicas: 3, intraOpThreads: 4, graphOptimization: 'basic' },
+    ],
+    ['{"device": "gpu", "fallback": "cpu"}', { device: 'gpu', fallback: 'cpu' }],
+    [
+      '{"providerOptions": {"webgpu": {"preferredLayout": "NHWC"}}}',
+      { providerOptions: { webgpu: { preferredLayout: 'NHWC' } } },
     ],
   ])('reads %s', async (text, config) => {
     writeFileSync(file, text);
@@ -29,6 +34,10 @@ describe('readVersionConfig', () => {
       '{"graphOptimization": "max"}',
       'graphOptimization is "max": allowed is one of "disabled", "basic", "extended", "all"',
     ],
+    ['{"device": "tpu"}', 'device is "tpu": allowed is one of "gpu", "cpu", "cuda"'],
+    ['{"fallback": "gpu"}', 'fallback is "gpu": allowed is one of "cpu"'],
+    ['{"providerOptions": {"webgpu": {"a": 1}}}', 'providerOptions is {"webgpu":{"a":1}}: allowed is options (texts'],
+    ['{"providerOptions": {"abacus": {}}}', 'providers are cpu, cuda'],
     ['[]', 'must be a JSON object with replicas,'],
     ['null', 'must be a JSON object'],
     ['{"replicas": NaN}', 'cannot be read as JSON'],
@@ -44,5 +53,14 @@ describe('readVersionConfig', () => {
 
   it('says that a file is not there', async () => {
     await expect(readVersionConfig(join(folder, 'none.json'))).rejects.toMatchObject({ reason: Reason.INVALID_CONFIG });
+  });
+
+  it('gives the contract what was written, and nothing else', () => {
+    const providerOptions = { cuda: { fpa_intb_gemm: '1' } };
+    expect(configFields({ device: 'gpu', providerOptions })).toEqual({
+      device: 'gpu',
+      providerOptions: { cuda: { options: { fpa_intb_gemm: '1' } } },
+    });
+    expect(configFields({})).toEqual({});
   });
 });

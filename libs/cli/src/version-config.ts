@@ -1,5 +1,16 @@
 import { readFile } from 'node:fs/promises';
-import { BmsError, GRAPH_OPTIMIZATIONS, INTRA_OP_THREADS_MAX, Reason, REPLICAS_MAX } from '@bms/contracts';
+import {
+  BmsError,
+  DEVICE_FALLBACKS,
+  DEVICE_WISHES,
+  EXECUTION_PROVIDERS,
+  GRAPH_OPTIMIZATIONS,
+  INTRA_OP_THREADS_MAX,
+  PROVIDER_OPTIONS_MAX,
+  Reason,
+  REPLICAS_MAX,
+  type models,
+} from '@bms/contracts';
 import { z } from 'zod';
 
 /** The name of a version's configuration inside a pushed folder. */
@@ -10,13 +21,27 @@ const schema = z.strictObject({
   replicas: count(REPLICAS_MAX).optional(),
   intraOpThreads: count(INTRA_OP_THREADS_MAX).optional(),
   graphOptimization: z.enum(GRAPH_OPTIMIZATIONS).optional(),
+  device: z.enum(DEVICE_WISHES).optional(),
+  fallback: z.enum(DEVICE_FALLBACKS).optional(),
+  providerOptions: z
+    .partialRecord(
+      z.enum(EXECUTION_PROVIDERS),
+      z.record(z.string(), z.string()).refine((options) => Object.keys(options).length <= PROVIDER_OPTIONS_MAX),
+    )
+    .optional(),
 });
+
+const words = (allowed: readonly string[]): string =>
+  `one of ${allowed.map((word) => JSON.stringify(word)).join(', ')}`;
 
 /** What each key may hold, in words. */
 const ALLOWED: Readonly<Record<keyof VersionConfigFile, string>> = {
   replicas: `a whole number, 0 (the mesh's default) to ${REPLICAS_MAX}`,
   intraOpThreads: `a whole number, 0 (the worker's default) to ${INTRA_OP_THREADS_MAX}`,
-  graphOptimization: `one of ${GRAPH_OPTIMIZATIONS.map((word) => JSON.stringify(word)).join(', ')}`,
+  graphOptimization: words(GRAPH_OPTIMIZATIONS),
+  device: words(DEVICE_WISHES),
+  fallback: words(DEVICE_FALLBACKS),
+  providerOptions: `options (texts, at most ${PROVIDER_OPTIONS_MAX}) by provider, such as {"webgpu": {"preferredLayout": "NHWC"}}; providers are ${EXECUTION_PROVIDERS.join(', ')}`,
 };
 
 /** How a version is to be served, as a person writes it down. What is left out is the mesh's default. */
@@ -35,9 +60,16 @@ export async function readVersionConfig(file: string): Promise<VersionConfigFile
   throw describe(file, value, parsed.error);
 }
 
+/** As the contract has it. */
+export function configFields({ providerOptions, ...rest }: VersionConfigFile): Partial<models.VersionConfig> {
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
+  const options = Object.entries(providerOptions ?? {}).map(([provider, named]) => [provider, { options: named }]);
+  return Object.fromEntries(options.length > 0 ? [...given, ['providerOptions', Object.fromEntries(options)]] : given);
+}
+
 function describe(file: string, value: unknown, error: z.ZodError): BmsError {
   const issue = error.issues[0];
-  if (issue?.code === 'unrecognized_keys') {
+  if (issue?.code === 'unrecognized_keys' && issue.path.length === 0) {
     return invalid(
       `${file}: ${JSON.stringify(issue.keys[0])}`,
       `is no key: allowed are ${Object.keys(ALLOWED).join(', ')}`,

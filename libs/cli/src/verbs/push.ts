@@ -17,6 +17,8 @@ interface PushVerbOptions {
   readonly notes?: string;
   readonly config?: string;
   readonly entry?: string;
+  readonly device?: string;
+  readonly fallback?: string;
   readonly publish?: true;
   readonly activate?: true;
   readonly wait?: true;
@@ -39,6 +41,11 @@ export function addPushCommand(program: Command, context: CliContext): void {
           'JSON: {"replicas": 2, "intraOpThreads": 4, "graphOptimization": "all"} (default: bms.json of the folder)',
         )
         .option('--entry <file>', 'the .onnx file to load, where the folder has several')
+        .option(
+          '--device <wish>',
+          'where it may run: gpu, cpu, or a provider such as cuda or webgpu (default: anywhere)',
+        )
+        .option('--fallback <device>', 'cpu: take a CPU where the wished device is not there or cannot run it')
         .option('--publish', 'bring it to the workers')
         .option('--wait', 'publish, and wait until a worker has it ready, or cannot load it')
         .option('--activate', 'publish, wait, and make it the version that answers'),

@@ -4,12 +4,13 @@ import { replicasOf, type Replica } from '../watch/replicas';
 import { memoryNeed } from './memory-estimate';
 import {
   assess,
-  candidate,
   candidatesFor,
+  fitOf,
   fits,
   type Assessment,
   type Candidate,
   type PlacementView,
+  workerRoom,
 } from './placement-view';
 
 /**
@@ -33,6 +34,11 @@ const ALIKE = 0.9;
  * The one next action for a version, from what is desired and what is so. Pure and idempotent: applied again and again, each
  * time on what has become of it, it comes to `none`. A published version is brought to as many workers as it wants, or as
  * there are; one that is not leaves all of them. Nothing is taken from a worker before as many as wanted are ready elsewhere.
+ *
+ * A version that wishes for a device is brought to workers that have it. Where those are too few and its config names a
+ * fallback, workers with that device stand in. One more wished device is taken as soon as it has room, also beside enough
+ * stand-ins; a stand-in goes only once more than are wanted are ready without it. So a device that comes and goes costs one
+ * load each time, and a version never swings between the two.
  */
 export function nextAction(view: PlacementView, id: VersionId): PlacementAction {
   const version = findVersion(view.snapshot, modelOfVersion(id), numberOfVersion(id))?.record;
@@ -40,28 +46,39 @@ export function nextAction(view: PlacementView, id: VersionId): PlacementAction 
   const assessment = assess(view, version);
   const action = grow(view, id, assessment) ?? shrink(view, id, assessment);
   if (action !== undefined) return action;
-  return leave(view, id, assessment.retiring, assessment.serving.length < assessment.wanted);
+  const { serving, wished, wanted, wishedTarget, retiring, misplaced } = assessment;
+  return leave(view, id, [...retiring, ...misplaced], serving.length < wanted || wished.length < wishedTarget);
 }
 
-/** One more worker, when too few hold it. */
+/** One more worker, when too few hold it, or too few with a device that it wishes for. */
 function grow(view: PlacementView, id: VersionId, assessment: Assessment): PlacementAction | undefined {
-  const { serving, absent, retiring, target } = assessment;
-  const expected = serving.length + (view.settling ? absent.length : 0);
-  if (expected >= target) return undefined;
-  const back = retiring.find(({ worker, status }) => worker?.draining === false && status?.state !== 'failed');
-  const worker = back?.workerId ?? bestWorker(view, assessment)?.id;
+  const { version, serving, wished, absent, retiring, target, wishedTarget } = assessment;
+  const comingBack = view.settling ? absent.length : 0;
+  const tooFew = serving.length + comingBack < target;
+  const tooFewWished = wished.length + comingBack < wishedTarget;
+  if (!tooFew && !tooFewWished) return undefined;
+  const back = retiring.find(
+    (replica) =>
+      replica.worker?.draining === false &&
+      replica.status?.state !== 'failed' &&
+      (tooFew ? fitOf(replica, version) !== 'unfit' : fitOf(replica, version) === 'wished'),
+  );
+  const worker = back?.workerId ?? bestWorker(view, assessment, tooFew)?.id;
   return worker === undefined ? undefined : { kind: 'assign', version: id, worker };
 }
 
 /** One worker less, when more than enough hold it ready. */
 function shrink(view: PlacementView, id: VersionId, assessment: Assessment): PlacementAction | undefined {
-  const { ready, serving, absent, target, wanted } = assessment;
+  const { ready, serving, wished, absent, target, wanted } = assessment;
   // An absent worker's copy goes only when all that are wanted are ready elsewhere: until then it may come back with it.
   const gone = absent[0];
   if (gone !== undefined && ready.length >= wanted) return { kind: 'drop', version: id, worker: gone.workerId };
   if (serving.length <= target || ready.length < target) return undefined;
-  const unready = serving.filter((replica) => !ready.includes(replica));
-  const surplus = unready.length > 0 ? unready : ready.length > target ? ready : [];
+  const standIns = serving.filter((replica) => !wished.includes(replica));
+  // What is on its way up on a wished device is not surplus while another stands in for it.
+  const spare = standIns.length > 0 ? standIns : serving;
+  const unready = spare.filter((replica) => !ready.includes(replica));
+  const surplus = unready.length > 0 ? unready : ready.length > target ? spare : [];
   const worker = worstWorker(view, surplus);
   return worker === undefined ? undefined : { kind: 'retire', version: id, worker };
 }
@@ -83,10 +100,16 @@ function leave(view: PlacementView, id: VersionId, replicas: readonly Replica[],
   return { kind: 'none', short, ...(recheckAtMs === undefined ? {} : { recheckAtMs }) };
 }
 
-/** Of the workers with enough free memory: another host before the same, then free memory, then fewer versions. */
-function bestWorker(view: PlacementView, { version, serving }: Assessment): Candidate | undefined {
+/**
+ * Of the workers with enough free memory: a wished device before a fallback, another host before the same, then free
+ * memory, then fewer versions.
+ * @param orFallback whether a fallback will do
+ */
+function bestWorker(view: PlacementView, { version, serving }: Assessment, orFallback: boolean): Candidate | undefined {
   const need = memoryNeed(view.snapshot, version);
-  const fitting = candidatesFor(view, version).filter((one) => fits(one, need));
+  const all = candidatesFor(view, version).filter((one) => fits(one, need));
+  const wished = all.filter(({ fit }) => fit === 'wished');
+  const fitting = wished.length === 0 && orFallback ? all : wished;
   const onHost = (host: string): number => serving.filter(({ worker }) => worker?.host === host).length;
   const fewestOnHost = Math.min(...fitting.map(({ host }) => onHost(host)));
   const spread = fitting.filter(({ host }) => onHost(host) === fewestOnHost);
@@ -100,7 +123,7 @@ function bestWorker(view: PlacementView, { version, serving }: Assessment): Cand
 function worstWorker(view: PlacementView, replicas: readonly Replica[]): WorkerId | undefined {
   return replicas
     .flatMap(({ workerId }) => view.snapshot.workers.get(workerId) ?? [])
-    .map((entry) => candidate(view, entry))
+    .map((entry) => workerRoom(view, entry))
     .sort((one, other) => (one.freeBytes ?? 0) - (other.freeBytes ?? 0) || byId(other.id, one.id))[0]?.id;
 }
 

@@ -12,6 +12,7 @@ import {
   type ModelRecord,
   type ReplicaRecord,
   type ReplicaStateWord,
+  type ReportedRecord,
   type VersionConfigRecord,
   type VersionRecord,
   type WorkerRecord,
@@ -108,6 +109,8 @@ export type Reported = readonly [version: string, state: ReplicaStateWord, field
 export class MeshBuilder {
   snapshot: MeshSnapshot = emptySnapshot({ id: 'mesh-1', createdAtMs: 1 }, 0n);
   lastChange: SnapshotChange = { models: new Set(), workers: new Set() };
+  /** What the workers that report from now on say of their devices; undefined: nothing is measured. */
+  deviceUse: ReportedRecord['device'];
   private generation = 0;
 
   constructor(private readonly models = new Set<string>()) {}
@@ -151,6 +154,7 @@ export class MeshBuilder {
       incarnation,
       generation: this.generation,
       deviceFailure: '',
+      ...(this.deviceUse && { device: this.deviceUse }),
       memory: { totalBytes: 8192 * MIB, freeBytes: freeMib * MIB, residentBytes: 100 * MIB },
       replicas: replicas.map(([text, state, fields]) => {
         const { tenant, model, version: number } = versionRecord(text);

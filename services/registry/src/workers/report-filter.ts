@@ -13,12 +13,18 @@ const MEMORY_BYTES = 2 ** 20;
  */
 export function reportNews(stored: ReportedRecord | undefined, report: ReportedRecord): ReportNews {
   if (stored === undefined) return 'state';
-  const facts = ({ incarnation, generation, replicas }: ReportedRecord): string =>
-    JSON.stringify([incarnation, generation, replicas]);
+  const facts = ({ incarnation, generation, replicas, deviceFailure }: ReportedRecord): string =>
+    JSON.stringify([incarnation, generation, replicas, deviceFailure]);
   if (facts(stored) !== facts(report)) return 'state';
   const noise = Math.max(MEMORY_BYTES, report.memory.totalBytes * MEMORY_SHARE);
   const moved = (['totalBytes', 'freeBytes', 'residentBytes'] as const).some(
     (figure) => Math.abs(stored.memory[figure] - report.memory[figure]) > noise,
   );
-  return moved ? 'memory' : 'none';
+  return moved || deviceMoved(stored.device, report.device) ? 'memory' : 'none';
+}
+
+function deviceMoved(stored: ReportedRecord['device'], report: ReportedRecord['device']): boolean {
+  if (stored === undefined || report === undefined) return stored !== report;
+  const noise = Math.max(MEMORY_BYTES, report.memoryTotalBytes * MEMORY_SHARE);
+  return Math.abs(stored.memoryFreeBytes - report.memoryFreeBytes) > noise;
 }
