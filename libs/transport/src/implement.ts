@@ -51,7 +51,7 @@ function routeOf(method: AnyMethod, run: (request: unknown, call: ServerCall) =>
         yield response.encode(await run(input, call)).finish();
         return;
       }
-      for await (const answer of run(input, call) as AsyncIterable<unknown>) yield response.encode(answer).finish();
+      yield* mapEach(run(input, call) as AsyncIterable<unknown>, (answer) => response.encode(answer).finish());
     },
   };
 }
@@ -64,8 +64,35 @@ function decode<T>(codec: Codec<T>, bytes: Bytes): T {
   }
 }
 
-async function* decodeAll<T>(codec: Codec<T>, messages: AsyncIterable<Bytes>): AsyncIterable<T> {
-  for await (const bytes of messages) yield decode(codec, bytes);
+function decodeAll<T>(codec: Codec<T>, messages: AsyncIterable<Bytes>): AsyncIterable<T> {
+  return mapEach(messages, (bytes) => decode(codec, bytes));
+}
+
+/**
+ * Each of `source`, turned. A generator with a loop would keep the last message in memory while it waits for the next, and
+ * streams wait for hours.
+ */
+function mapEach<From, To>(source: AsyncIterable<From>, turn: (one: From) => To): AsyncIterable<To> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const iterator = source[Symbol.asyncIterator]();
+      const leave = async (): Promise<IteratorResult<To>> => {
+        await iterator.return?.();
+        return { done: true, value: undefined };
+      };
+      const next = async (): Promise<IteratorResult<To>> => {
+        const result = await iterator.next();
+        if (result.done === true) return { done: true, value: undefined };
+        try {
+          return { done: false, value: turn(result.value) };
+        } catch (error) {
+          await leave();
+          throw error;
+        }
+      };
+      return { next, return: leave };
+    },
+  };
 }
 
 async function single<T>(codec: Codec<T>, messages: AsyncIterable<Bytes>): Promise<T> {

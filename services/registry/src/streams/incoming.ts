@@ -36,13 +36,16 @@ export class Incoming<T> {
 
   /** Hands all others to `take`, as they come, and wakes the writing half after each and at the end. What `take` throws fails the stream. */
   readRest(take: (message: T) => void, wakeup: Wakeup): void {
+    // A call for each message: nothing holds on to the last one while the next is waited for.
+    const readOne = async (): Promise<boolean> => {
+      const result = await this.iterator.next();
+      if (result.done === true) return false;
+      take(result.value);
+      wakeup.wake();
+      return true;
+    };
     const read = async (): Promise<void> => {
-      for (;;) {
-        const result = await this.iterator.next();
-        if (result.done === true) return;
-        take(result.value);
-        wakeup.wake();
-      }
+      while (await readOne());
     };
     void read()
       .then(

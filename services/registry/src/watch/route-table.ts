@@ -1,7 +1,7 @@
-import { routeService, versionId, type ModelId, type WorkerId } from '@bms/contracts';
+import { routeService, versionId, type ModelId, type models, type WorkerId } from '@bms/contracts';
 import type { Revision } from '@bms/metastore';
 import { signatureMessage, stateMessage } from '../models/model-messages';
-import type { VersionRecord, WorkerRecord } from '../records/values';
+import type { SignatureRecord, VersionRecord, WorkerRecord } from '../records/values';
 import type { MeshSnapshot, ModelEntry } from './mesh-snapshot';
 import { PersistentMap } from './persistent-map';
 import { isPlaced, isRoutable, replicasOf, type Replica } from './replicas';
@@ -95,10 +95,19 @@ function versionRoute(snapshot: MeshSnapshot, version: VersionRecord): routeServ
   return routeService.VersionRoute.create({
     version: BigInt(version.version),
     state: stateMessage(version.state),
-    signature: signatureMessage(version.signature),
+    signature: sharedSignature(version.signature),
     readyWorkers,
     notReadyReason: published && readyWorkers.length === 0 ? notReadyReason(replicas) : '',
   });
+}
+
+const signatures = new WeakMap<SignatureRecord, models.Signature>();
+
+/** Made once for all versions that share a record of it. */
+function sharedSignature(record: SignatureRecord): models.Signature {
+  let message = signatures.get(record);
+  if (message === undefined) signatures.set(record, (message = signatureMessage(record)));
+  return message;
 }
 
 /** For callers: says what is going on, names no worker. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ModelId, VersionId, WorkerId } from '@bms/contracts';
 import type { Revision, WatchEvent } from '@bms/metastore';
 import type { KeyLayout } from '../records/keys';
@@ -66,7 +67,7 @@ export function applyEvents(
         const version = decoded(versionFormat, event);
         const { versions } = draftOf(models, snapshot, parsed.model);
         if (version === undefined) versions.delete(parsed.number);
-        else versions.set(parsed.number, version);
+        else versions.set(parsed.number, sharing(version, versions.get(parsed.number - 1)));
         break;
       }
       case 'worker':
@@ -187,6 +188,13 @@ function storedLeader(event: WatchEvent): StoredLeader | undefined {
   if (stored === undefined || event.kind === 'delete') return undefined;
   const { createRevision, leaseId } = event.entry;
   return { ...stored, createRevision, leaseId };
+}
+
+/** Versions of a model mostly have one signature, the largest part of their records: then they share it in memory. */
+function sharing(version: Stored<VersionRecord>, before: Stored<VersionRecord> | undefined): Stored<VersionRecord> {
+  const { record, modRevision } = version;
+  const same = before !== undefined && isDeepStrictEqual(before.record.signature, record.signature);
+  return same ? { record: { ...record, signature: before.record.signature }, modRevision } : version;
 }
 
 /** Whether all that routes and readiness take from a worker is the same for one version. */
