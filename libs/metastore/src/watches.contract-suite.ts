@@ -1,4 +1,4 @@
-import { CompactedError, type MetaStore, type WatchBatch } from './meta-store';
+import { CompactedError, HistoryReplacedError, type MetaStore, type WatchBatch } from './meta-store';
 import {
   bytes,
   contents,
@@ -118,12 +118,20 @@ export function describeWatches(current: () => MetaStore): void {
     expect(seen).toEqual(Array.from({ length: 60 }, (_, i) => `+a=${i}`));
   });
 
-  it('waits for a revision that is to come, and leaves out what is before it', async () => {
+  it('waits for the revision that is to come, and leaves out what is before it', async () => {
+    await put(store, `${p}a`, '1');
     const now = await present(store);
-    const watch = record(p, now + 3n);
-    for (const value of ['1', '2', '3', '4']) await put(store, `${p}a`, value);
-    expect((await watch.until(2)).map((event) => shown(event, p))).toEqual(['+a=3', '+a=4']);
-    expectWholeRevisions(watch.batches, now + 3n);
+    const watch = record(p, now + 1n);
+    for (const value of ['2', '3']) await put(store, `${p}a`, value);
+    expect((await watch.until(2)).map((event) => shown(event, p))).toEqual(['+a=2', '+a=3']);
+    expectWholeRevisions(watch.batches, now + 1n);
+  });
+
+  it('says so where the store has not come to the revision before its start: its history was replaced', async () => {
+    const now = await present(store);
+    const error = await record(p, now + 2n).ended.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(HistoryReplacedError);
+    expect(error).toMatchObject({ known: { revision: now + 1n }, found: { revision: now } });
   });
 
   it('lets a reader be as slow as it likes', async () => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { checkRange } from '../key-bytes';
 import { checkTransaction } from '../check-transaction';
 import {
+  HistoryReplacedError,
   LeaseNotFoundError,
   StoreUnavailableError,
   type CommitResult,
@@ -18,7 +19,7 @@ import {
 import type { ChangeBell } from './change-bell';
 import type { LeaseTable } from './lease-table';
 import type { LmdbTables } from './lmdb-tables';
-import { readChanges, readPast, readPresent } from './read-snapshot';
+import { readChanges, readHead, readPast, readPresent } from './read-snapshot';
 import type { WriteQueue } from './write-queue';
 
 /** A watch that has seen nothing of its range for so many revisions says so, that its user may resume from there. */
@@ -73,6 +74,7 @@ export class EmbeddedMetaStore implements MetaStore {
     checkRange(range);
     if (fromRevision < 1n) throw new RangeError(`there is no revision ${fromRevision} to watch from`);
     this.requireOpen();
+    this.requireReached(fromRevision - 1n);
     // Each watch reads the log at its own pace: a slow one keeps nothing in memory and holds up nobody.
     let next = fromRevision;
     let told = fromRevision;
@@ -142,6 +144,12 @@ export class EmbeddedMetaStore implements MetaStore {
     const hold = this.parts.leases.hold(leaseId);
     if (hold === undefined) throw new LeaseNotFoundError(leaseId);
     return hold;
+  }
+
+  private requireReached(revision: Revision): void {
+    const { clusterId } = this;
+    const found = readHead(this.parts.tables);
+    if (found < revision) throw new HistoryReplacedError({ clusterId, revision }, { clusterId, revision: found });
   }
 
   private requireOpen(): void {

@@ -21,6 +21,11 @@ export function readPresent(tables: LmdbTables, range: KeyRange): RangeResult {
   return atLatest(tables, () => ({ entries: presentEntries(tables, range), revision: readState(tables).head }));
 }
 
+/** How far the store has come. */
+export function readHead(tables: LmdbTables): Revision {
+  return atLatest(tables, () => readState(tables).head);
+}
+
 /** The entries as they were: the present ones, with every later change undone. */
 export function readPast(tables: LmdbTables, range: KeyRange, revision: Revision): RangeResult {
   return atLatest(tables, () => {

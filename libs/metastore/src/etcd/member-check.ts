@@ -1,0 +1,76 @@
+import { HistoryReplacedError, StoreOpenError } from '../meta-store';
+import type { AuthToken } from './auth-token';
+import { callFailure } from './call-failure';
+import type { HistoryGuard } from './history-guard';
+import type { Member, MemberState } from './member';
+import { refusalSentence } from './refusal-sentence';
+
+/** How long a member may take for each step; a check that fails is made again. */
+const STEP_WITHIN_MS = 1_000;
+const NONE = new Uint8Array(0);
+
+export interface MemberCheck {
+  readonly guard: HistoryGuard;
+  readonly token: AuthToken;
+  readonly probeKey: Uint8Array;
+}
+
+/**
+ * Whether a new connection may be used. Nothing else is sent over it before: who is there (a supported etcd), whether it lets us in, and, by a
+ * linearizable read, whether it holds the data that we know, at least as far as we know them.
+ */
+export async function checkMember(member: Member, check: MemberCheck): Promise<MemberState> {
+  const { guard, token, probeKey } = check;
+  const sent = token.current;
+  try {
+    if (token.missing) await token.renew(member.auth, sent);
+    const status = await member.maintenance.status({}, member.callOptions(STEP_WITHIN_MS));
+    if (!isSupported(status.version)) {
+      const error = new StoreOpenError(
+        `etcd at ${member.address} has version ${status.version}: 3.4 or later is needed; upgrade it, or change --store`,
+      );
+      return { kind: 'refused', error };
+    }
+    member.alarms = status.errors;
+    const before = guard.revision;
+    const read = { key: probeKey, rangeEnd: NONE, limit: 1n, revision: 0n, serializable: false, keysOnly: true };
+    const { header } = await member.kv.range(read, member.callOptions(STEP_WITHIN_MS));
+    guard.observeLinearizable(header, before);
+    member.answered();
+    return { kind: 'usable' };
+  } catch (error) {
+    return verdict(error, member, check, sent);
+  }
+}
+
+async function verdict(
+  error: unknown,
+  member: Member,
+  check: MemberCheck,
+  token: string | undefined,
+): Promise<MemberState> {
+  if (error instanceof HistoryReplacedError) return { kind: 'refused', error };
+  const failure = callFailure(error);
+  switch (failure.kind) {
+    case 'not-sent':
+      return { kind: 'away', why: failure.why };
+    case 'unanswered':
+      member.unanswered();
+      return { kind: 'away', why: failure.why };
+    case 'token':
+      return check.token
+        .renew(member.auth, token)
+        .then((): MemberState => ({ kind: 'away', why: failure.why }))
+        .catch((again: unknown) => verdict(again, member, check, token));
+    case 'refused': {
+      const asked = { user: check.token.userName, what: Buffer.from(check.probeKey).toString('utf8') };
+      return { kind: 'refused', error: new StoreOpenError(refusalSentence(failure.refusal, failure.why, asked)) };
+    }
+  }
+}
+
+/** 3.4 is the first whose watches can be split into fragments and whose leases hold through a change of the leader. */
+export function isSupported(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 3 || (major === 3 && minor >= 4);
+}

@@ -1,0 +1,136 @@
+import type { etcd } from '@bms/contracts';
+import type { CallOptions } from '@bms/transport';
+import type { Clock } from '../clock';
+import { HistoryReplacedError, OutcomeUnknownError, StoreUnavailableError } from '../meta-store';
+import type { AuthToken } from './auth-token';
+import { callFailure, EtcdRefusedError, type CallFailure } from './call-failure';
+import type { HistoryGuard } from './history-guard';
+import { LinkedAbort } from './linked-abort';
+import type { Member } from './member';
+import type { Members } from './members';
+import { pause } from './pause';
+
+interface Answer {
+  readonly header?: etcd.ResponseHeader | undefined;
+}
+type Send<A extends Answer> = (member: Member, options: CallOptions) => Promise<A>;
+
+/** How long a call waits, in all, for a member that can take it, and a repeatable one for its answer. */
+const CALL_BUDGET_MS = 5_000;
+/** A first try; the next has twice the time, since what was late may be slow. */
+const FIRST_TRY_MS = 1_000;
+/** With somewhere else to go, a write is given up as early: a leader's death costs its election and this, together less than 3 s. */
+const WRITE_WITHIN_MS = 1_000;
+/** With one endpoint, nothing is gained by giving up a write that may only be slow. */
+const SOLE_WRITE_WITHIN_MS = 5_000;
+const RETRY_PAUSE_MS = 50;
+/** How often a call is sent again with a new token; a token may get lost twice when a second member restarts, too. */
+const TOKENS_MAX = 3;
+
+/** Calls with one answer: each with a deadline, moved to another member where that is safe. */
+export class UnaryCalls {
+  private readonly closing = new AbortController();
+  private readonly writes = new Set<Promise<unknown>>();
+
+  constructor(
+    private readonly members: Members,
+    private readonly guard: HistoryGuard,
+    private readonly token: AuthToken,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * For what may be done twice: reads, and what is done at most once by its nature. Throws EtcdRefusedError,
+   * StoreUnavailableError, HistoryReplacedError, the signal's reason.
+   */
+  async repeatable<A extends Answer>(send: Send<A>, signal?: AbortSignal): Promise<A> {
+    this.requireOpen();
+    const abort = new LinkedAbort(signal, this.closing.signal);
+    try {
+      return await this.attempt(send, true, abort.signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      this.requireOpen();
+      throw error;
+    } finally {
+      abort.unlink();
+    }
+  }
+
+  /**
+   * For writes: sent again only when it is sure that it was not carried out. Throws OutcomeUnknownError, and what {@link repeatable}
+   * throws. Aborting the signal calls it off only as long as it has not been sent.
+   */
+  async once<A extends Answer>(send: Send<A>, signal?: AbortSignal): Promise<A> {
+    this.requireOpen();
+    const writing = this.attempt(send, false, signal);
+    this.writes.add(writing);
+    try {
+      return await writing;
+    } finally {
+      this.writes.delete(writing);
+    }
+  }
+
+  /** Calls off what is only read, lets writes come to their ends, and refuses what comes after. */
+  async close(): Promise<void> {
+    this.closing.abort(new StoreUnavailableError('the store is closed'));
+    await Promise.allSettled(this.writes);
+  }
+
+  private async attempt<A extends Answer>(send: Send<A>, repeatable: boolean, signal?: AbortSignal): Promise<A> {
+    const untilMs = this.clock.monotonicMs() + CALL_BUDGET_MS;
+    let tokens = 0;
+    for (let withinMs = this.firstTryMs(repeatable); ; withinMs *= repeatable ? 2 : 1) {
+      const { member } = await this.members.place(untilMs, signal);
+      const [token, before] = [this.token.current, this.guard.revision];
+      try {
+        const answer = await send(member, member.callOptions(withinMs, repeatable ? signal : undefined));
+        member.answered();
+        this.guard.observeLinearizable(answer.header, before);
+        return answer;
+      } catch (error) {
+        if (error instanceof HistoryReplacedError) throw error;
+        if (repeatable) signal?.throwIfAborted();
+        const failure = callFailure(error);
+        this.takeNote(failure, member);
+        if (failure.kind === 'refused') throw new EtcdRefusedError(failure.refusal, failure.why);
+        if (failure.kind === 'unanswered' && !repeatable) throw new OutcomeUnknownError({ cause: error });
+        if (this.clock.monotonicMs() >= untilMs || tokens === TOKENS_MAX) {
+          throw new StoreUnavailableError(`etcd at ${member.address} does not answer: ${failure.why}`, {
+            cause: error,
+          });
+        }
+        if (failure.kind === 'token') {
+          tokens += 1;
+          await this.renewToken(member, token);
+        } else if (this.members.best === member) {
+          await pause(this.clock, RETRY_PAUSE_MS, signal ?? this.closing.signal);
+        }
+      }
+    }
+  }
+
+  private firstTryMs(repeatable: boolean): number {
+    if (repeatable) return FIRST_TRY_MS;
+    return this.members.all.length > 1 ? WRITE_WITHIN_MS : SOLE_WRITE_WITHIN_MS;
+  }
+
+  private takeNote(failure: CallFailure, member: Member): void {
+    if (failure.kind === 'unanswered') member.unanswered();
+    if (failure.kind === 'not-sent') this.members.failed(member);
+  }
+
+  /** That it fails shows in the next try. */
+  private async renewToken(member: Member, stale: string | undefined): Promise<void> {
+    await this.token.renew(member.auth, stale).catch((error: unknown) => {
+      const failure = callFailure(error);
+      if (failure.kind === 'refused') throw new EtcdRefusedError(failure.refusal, failure.why);
+      this.takeNote(failure, member);
+    });
+  }
+
+  private requireOpen(): void {
+    this.closing.signal.throwIfAborted();
+  }
+}
