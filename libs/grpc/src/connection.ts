@@ -80,11 +80,11 @@ export class Connection {
         watchSilence(connection, options.silence);
       },
     });
+    // Holds the process while it lasts: somebody waits for the connection, perhaps with nothing else to hold it.
     this.timer = setTimeout(() => {
       events.onLate();
       this.end();
     }, options.connectTimeoutMs);
-    this.timer.unref();
     this.watch(this.channel.getConnectivityState(true));
   }
 
