@@ -11,6 +11,9 @@ import { CorruptValueError, NewerStoreError } from './records/value-format';
 import { openStore } from './store/open-store';
 import { StateFolder } from './store/state-folder';
 
+/** Workers and routers that are cut off leave their streams behind, half open: so soon those are ended. */
+const CALLER_TIMEOUT_MS = 2_500;
+
 const SERVICES = [
   modelService.ModelServiceDefinition,
   blobService.BlobServiceDefinition,

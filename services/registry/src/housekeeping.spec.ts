@@ -22,7 +22,7 @@ describe('Housekeeping', () => {
     let leads = true;
     const housekeeping = new Housekeeping({
       clock,
-      leadership: { leads: () => leads, fence: () => [] },
+      leadership: { ...SOLE_REGISTRY, leads: () => leads },
       tasks: [
         async () => {
           done.push('first');
@@ -74,9 +74,9 @@ describe('with a store', () => {
       await core.catalog.register({ ...rest, artifact: { ...artifact, files } }, 'ann', signal);
     }
     await core.catalog.setState(key, 2, 'deleted', false, signal);
-    expect(await sweepBlobs(core.store, core.keys, blobs, signal)).toBe(0);
+    expect(await sweepBlobs(core.store, core.keys, blobs, SOLE_REGISTRY, signal)).toBe(0);
     nowMs += BLOB_IDLE_MS + 60_000;
-    expect(await sweepBlobs(core.store, core.keys, blobs, signal)).toBe(2);
+    expect(await sweepBlobs(core.store, core.keys, blobs, SOLE_REGISTRY, signal)).toBe(2);
     const states = await Promise.all(
       [kept, deleted, loose].map(async (sha256) => (await blobs.stat(sha256 ?? '')).kind),
     );

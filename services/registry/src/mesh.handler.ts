@@ -1,4 +1,4 @@
-import { BmsError, meshService, Reason, versionId, workerService, type TenantId, type VersionId } from '@bms/contracts';
+import { meshService, versionId, workerService, type TenantId, type VersionId } from '@bms/contracts';
 import { implement, type Routes } from '@bms/transport';
 import { labelsOf } from './models/model-changes';
 import { refMessage, replicaMessage, stateMessage } from './models/model-messages';
@@ -6,26 +6,29 @@ import { modelsOf } from './models/model-details';
 import type { ReadinessWatch } from './models/readiness-watch';
 import { placementNote } from './placement/placement-note';
 import { assess, type PlacementView } from './placement/placement-view';
-import { tenantField } from './request-fields';
+import { registryStatuses, storeStatus, type ControlPlaneStatusOptions } from './mesh-status';
+import { principalOf, tenantField } from './request-fields';
+import type { StoreAcceptance } from './store/accept-store';
 import { addCalls, NO_CALLS } from './watch/call-totals';
 import type { MeshSnapshot, ModelEntry, WorkerEntry } from './watch/mesh-snapshot';
 import { isRoutable, replicasOf } from './watch/replicas';
-import type { RouterConnection, RouterConnections } from './watch/router-connections';
+import type { KnownRouter, MeshRouters } from './watch/mesh-routers';
 
 const { CPU, GPU } = workerService.DeviceKind;
 
-export interface MeshHandlerOptions {
+export interface MeshHandlerOptions extends ControlPlaneStatusOptions {
   readonly readiness: ReadinessWatch;
-  readonly routers: RouterConnections;
-  /** `embedded` or `etcd`. */
-  readonly storeKind: string;
+  readonly routers: MeshRouters;
+  readonly acceptance: StoreAcceptance;
 }
 
 /** MeshService: the state of the whole mesh. */
-export function meshHandler({ readiness, routers, storeKind }: MeshHandlerOptions): Routes {
+export function meshHandler(options: MeshHandlerOptions): Routes {
+  const { readiness, routers, acceptance, store } = options;
   return implement(meshService.MeshServiceDefinition, {
-    acceptStore: async () => {
-      throw new BmsError(Reason.CONFLICT, 'the store is not in doubt: there is nothing to accept');
+    acceptStore: async (request, call) => {
+      await acceptance.accept(request, principalOf(call), call.signal);
+      return {};
     },
     getMeshStatus: async (request) => {
       const tenant = tenantField(request.tenant);
@@ -34,11 +37,11 @@ export function meshHandler({ readiness, routers, storeKind }: MeshHandlerOption
       return {
         meshId: snapshot.mesh.id,
         revision: snapshot.revision,
-        store: storeKind,
+        store: store.kind,
         workers: workerStatuses(snapshot, tenant),
         routers: routers.list().map(routerStatus),
-        registries: [],
-        storeStatus: undefined,
+        registries: registryStatuses(snapshot, options),
+        storeStatus: storeStatus(snapshot, options),
         versions: modelsOf(view, tenant).flatMap((entry) => versionStatuses(view, routers, entry)),
       };
     },
@@ -91,17 +94,13 @@ function workerStatus(
   };
 }
 
-function routerStatus({ hello, acknowledgedRevision }: RouterConnection): meshService.RouterStatus {
+function routerStatus({ hello, acknowledgedRevision, registryId }: KnownRouter): meshService.RouterStatus {
   const { routerId, incarnation, address, operationsAddress, pid } = hello;
-  return { routerId, incarnation, address, operationsAddress, pid, acknowledgedRevision, registryId: '' };
+  return { routerId, incarnation, address, operationsAddress, pid, acknowledgedRevision, registryId };
 }
 
 /** Those that are published or still held by a worker. */
-function versionStatuses(
-  view: PlacementView,
-  routers: RouterConnections,
-  entry: ModelEntry,
-): meshService.VersionStatus[] {
+function versionStatuses(view: PlacementView, routers: MeshRouters, entry: ModelEntry): meshService.VersionStatus[] {
   const model = entry.model.record;
   const id = (version: number): VersionId => versionId(model.tenant, model.name, version);
   return [...entry.versions.values()]

@@ -9,13 +9,13 @@ import type { VersionRegistration } from './models/version-registration';
 import { modelFields, principalOf, refFields, tenantField, timeoutField, versionField } from './request-fields';
 import { findVersion } from './watch/mesh-snapshot';
 import { idOf } from './watch/replicas';
-import type { RouterConnections } from './watch/router-connections';
+import type { MeshRouters } from './watch/mesh-routers';
 
 export interface ModelHandlerOptions {
   readonly catalog: ModelCatalog;
   readonly registration: VersionRegistration;
   readonly readiness: ReadinessWatch;
-  readonly routers: RouterConnections;
+  readonly routers: MeshRouters;
 }
 
 /** ModelService: models, versions and labels. */

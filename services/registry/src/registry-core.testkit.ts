@@ -2,17 +2,23 @@ import { setMaxListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BmsError, Reason } from '@bms/contracts';
 import { openEmbeddedStore, type CommitResult, type MetaStore, type Transaction, type Write } from '@bms/metastore';
 import { systemClock, type Clock } from './clock';
 import { ModelCatalog } from './models/model-catalog';
 import { ModelStore } from './models/model-store';
 import { ReadinessWatch } from './models/readiness-watch';
 import { KeyLayout } from './records/keys';
-import { openMesh } from './records/open-mesh';
 import { desiredFormat, reportedFormat, workerFormat, type MeshRecord } from './records/values';
 import { MIB, RAN_ON_CPU, versionRecord, workerRecord, type Reported } from './watch/mesh-builder.testkit';
+import { NO_PEERS } from './peers/peer-directory';
+import { MeshStore } from './store/mesh-store';
+import { openMesh } from './store/open-mesh';
+import { StoreTrust } from './store/store-trust';
+import { closedBy, type StreamGate } from './streams/stream-gate';
 import { waitUntil } from './watch/change-source';
 import type { MeshSnapshot } from './watch/mesh-snapshot';
+import { MeshRouters } from './watch/mesh-routers';
 import { RouteFeed } from './watch/route-feed';
 import { RouterAcknowledgements } from './watch/router-acknowledgements';
 import { RouterConnections } from './watch/router-connections';
@@ -25,7 +31,11 @@ export type CommitFault = (commit: () => Promise<CommitResult>, transaction: Tra
 export class RegistryCore {
   readonly keys = new KeyLayout();
   readonly shutdown = new AbortController();
-  readonly routers = new RouterConnections();
+  readonly gate: StreamGate = closedBy(this.shutdown.signal, () => new BmsError(Reason.DRAINING, 'going away'));
+  readonly connections = new RouterConnections();
+  readonly routers = new MeshRouters(this.connections, NO_PEERS, 'r1');
+  readonly trust = new StoreTrust(this.keys, () => this.clock.nowMs());
+  readonly store: MeshStore;
   readonly troubles: unknown[] = [];
   readonly failures: Error[] = [];
   readonly mirror: StoreMirror;
@@ -42,7 +52,9 @@ export class RegistryCore {
   static async open(clock: Clock = systemClock): Promise<RegistryCore> {
     const folder = mkdtempSync(join(tmpdir(), 'bms-registry-'));
     const real = await openEmbeddedStore({ folder });
-    const mesh = await openMesh(real, new KeyLayout(), 1, new AbortController().signal);
+    const keys = new KeyLayout();
+    const opening = new MeshStore(real, { reopen: undefined, refusal: () => undefined, onSuspicion: () => undefined });
+    const { mesh } = await openMesh({ store: opening, keys, known: undefined, nowMs: 1 }, new AbortController().signal);
     const core = new RegistryCore(folder, real, clock, mesh);
     await core.mirror.start(core.stopped.signal);
     return core;
@@ -55,9 +67,15 @@ export class RegistryCore {
     readonly mesh: MeshRecord,
   ) {
     setMaxListeners(0, this.shutdown.signal, this.stopped.signal);
-    const { store, keys, routers } = this;
+    this.store = new MeshStore(this.disturbed(), {
+      reopen: undefined,
+      refusal: () => this.trust.refusal(),
+      onSuspicion: () => this.mirror.lookAgain(),
+    });
+    const { store, keys, routers, trust, gate } = this;
     this.mirror = new StoreMirror({
       store,
+      trust,
       keys,
       clock,
       mesh,
@@ -68,14 +86,13 @@ export class RegistryCore {
     this.feed = new RouteFeed(mirror);
     this.acknowledgements = new RouterAcknowledgements(this.feed, routers, clock);
     const { acknowledgements } = this;
-    const { signal: shutdown } = this.shutdown;
-    this.readiness = new ReadinessWatch({ mirror, keys, acknowledgements, clock, defaultReplicas: 2, shutdown });
+    this.readiness = new ReadinessWatch({ mirror, keys, acknowledgements, clock, defaultReplicas: 2, gate });
     this.models = new ModelStore({ store, keys, clock: systemClock, random: Math.random });
     const { models, readiness } = this;
     this.catalog = new ModelCatalog({ models, readiness, mirror, acknowledgements, clock });
   }
 
-  get store(): MetaStore {
+  private disturbed(): MetaStore {
     const { real, faults } = this;
     return new Proxy(real, {
       get: (target, name) => {

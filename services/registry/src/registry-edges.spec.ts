@@ -491,8 +491,20 @@ describe('the start of a registry', () => {
 
   it.each([
     [
-      '--store=etcd://127.0.0.1:2379',
-      'setting store (--store, BMS_STORE) is "etcd://127.0.0.1:2379": allowed is embedded',
+      '--store=consul://127.0.0.1:8500',
+      'setting store (--store, BMS_STORE) is "consul://127.0.0.1:8500": allowed is embedded, etcd://',
+    ],
+    ['--store=etcd://127.0.0.1', 'allowed is HOST:PORT for each endpoint, with commas between; "127.0.0.1" is not'],
+    ['--store=etcd://', 'allowed is HOST:PORT for each endpoint'],
+    ['--store=etcd://a:1,a:1', 'allowed is each endpoint once'],
+    ['--store-prefix=bms', 'setting storePrefix (--store-prefix, BMS_STORE_PREFIX) is "bms": allowed is /, then words'],
+    [
+      '--store-ca=x.pem',
+      'setting storeCa (--store-ca, BMS_STORE_CA) is "x.pem": allowed is only with --store etcds://',
+    ],
+    [
+      '--store-user=ann',
+      'setting storeUser (--store-user, BMS_STORE_USER) is "ann": allowed is only with --store etcd://',
     ],
     ['--replicas=0', 'replicas'],
     ['--host=0.0.0.0', 'only loopback is allowed'],

@@ -1,6 +1,7 @@
 import { BmsError, routeService } from '@bms/contracts';
 import { implement, type Routes } from '@bms/transport';
 import { Incoming } from './streams/incoming';
+import type { StreamGate } from './streams/stream-gate';
 import type { RouteFeed } from './watch/route-feed';
 import type { RouterConnections } from './watch/router-connections';
 import { routeStream } from './watch/route-stream';
@@ -9,7 +10,7 @@ export interface RouteHandlerOptions {
   readonly feed: RouteFeed;
   readonly connections: RouterConnections;
   readonly meshId: string;
-  readonly shutdown: AbortSignal;
+  readonly gate: StreamGate;
   readonly observer: RouterObserver;
 }
 
@@ -20,7 +21,7 @@ export interface RouterObserver {
 }
 
 /** RouteService: the routers' end of the registry. */
-export function routeHandler({ feed, connections, meshId, shutdown, observer }: RouteHandlerOptions): Routes {
+export function routeHandler({ feed, connections, meshId, gate, observer }: RouteHandlerOptions): Routes {
   return implement(routeService.RouteServiceDefinition, {
     watchRoutes: async function* (requests, { signal }) {
       const incoming = new Incoming(requests);
@@ -29,10 +30,12 @@ export function routeHandler({ feed, connections, meshId, shutdown, observer }: 
       for (const field of ['routerId', 'incarnation'] as const) {
         if (kind.value[field] === '') throw BmsError.invalidRequest(`hello.${field}`, 'must not be empty');
       }
+      const refusal = gate.refusal();
+      if (refusal !== undefined) throw refusal;
       const connection = connections.open(kind.value);
       observer.connected(kind.value);
       try {
-        yield* routeStream({ feed, meshId, connection, incoming, signal, shutdown });
+        yield* routeStream({ feed, meshId, connection, incoming, signal, gate });
       } finally {
         observer.disconnected(kind.value);
       }

@@ -1,5 +1,6 @@
 import type { BlobStore } from '@bms/artifacts';
 import type { MetaStore } from '@bms/metastore';
+import type { Leadership } from '../placement/leadership';
 import type { KeyLayout } from '../records/keys';
 import { versionFormat } from '../records/values';
 
@@ -14,6 +15,7 @@ export async function sweepBlobs(
   store: MetaStore,
   keys: KeyLayout,
   blobs: BlobStore,
+  leadership: Leadership,
   signal: AbortSignal,
 ): Promise<number> {
   const referenced = new Set<string>();
@@ -23,5 +25,7 @@ export async function sweepBlobs(
     if (version.state === 'deleted') continue;
     for (const { sha256 } of version.artifact.files) referenced.add(sha256);
   }
-  return blobs.sweep((sha256) => referenced.has(sha256), BLOB_IDLE_MS);
+  // One that was frozen since may lead no more: the store says so, by what a leader's writes are fenced with.
+  if (!(await store.commit({ compares: leadership.fence(), writes: [] }, signal)).succeeded) return 0;
+  return blobs.sweep((sha256) => !leadership.leads() || referenced.has(sha256), BLOB_IDLE_MS);
 }

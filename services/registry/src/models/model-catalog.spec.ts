@@ -233,7 +233,7 @@ describe('activating', () => {
       meshId: '',
       revision: 0n,
     };
-    const router = core.routers.open(hello);
+    const router = core.connections.open(hello);
     await expect(activate(1, 50)).rejects.toMatchObject({
       reason: Reason.NOT_READY,
       message: expect.stringContaining('these routers have not acknowledged its routes: r1') as string,

@@ -5,15 +5,11 @@ import type { VersionRecord } from '../records/values';
 import { addCalls, NO_CALLS } from '../watch/call-totals';
 import type { ModelEntry } from '../watch/mesh-snapshot';
 import { idOf, replicasOf, type Replica } from '../watch/replicas';
-import type { RouterConnections } from '../watch/router-connections';
+import type { MeshRouters } from '../watch/mesh-routers';
 import { modelMessage, refMessage, replicaMessage, versionMessage } from './model-messages';
 
 /** What people see of a model: its record, its versions by number, and of each which workers hold it and how often it was called. */
-export function modelDetail(
-  view: PlacementView,
-  calls: RouterConnections,
-  entry: ModelEntry,
-): modelService.ModelDetail {
+export function modelDetail(view: PlacementView, calls: MeshRouters, entry: ModelEntry): modelService.ModelDetail {
   const versions = [...entry.versions.values()]
     .map(({ record }) => record)
     .sort((one, other) => one.version - other.version);
@@ -30,11 +26,7 @@ export function modelsOf(view: PlacementView, tenant: TenantId): readonly ModelE
     .sort((one, other) => (one.model.record.name < other.model.record.name ? -1 : 1));
 }
 
-function versionDetail(
-  view: PlacementView,
-  calls: RouterConnections,
-  version: VersionRecord,
-): modelService.VersionDetail {
+function versionDetail(view: PlacementView, calls: MeshRouters, version: VersionRecord): modelService.VersionDetail {
   const byWorker = calls.callsOf(idOf(version));
   return {
     version: versionMessage(version),

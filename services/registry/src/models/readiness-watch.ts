@@ -3,7 +3,8 @@ import type { Clock } from '../clock';
 import { placementView, type PlacementView } from '../placement/placement-view';
 import type { KeyLayout } from '../records/keys';
 import type { VersionRecord } from '../records/values';
-import { changingOnAbort, waitUntil } from '../watch/change-source';
+import { waitUntil } from '../watch/change-source';
+import type { StreamGate } from '../streams/stream-gate';
 import { findVersion } from '../watch/mesh-snapshot';
 import type { RouterAcknowledgements } from '../watch/router-acknowledgements';
 import type { StoreMirror } from '../watch/store-mirror';
@@ -17,8 +18,8 @@ export interface ReadinessWatchOptions {
   readonly acknowledgements: RouterAcknowledgements;
   readonly clock: Clock;
   readonly defaultReplicas: number;
-  /** Aborted when this registry goes away: nobody is kept waiting for what it will not see. */
-  readonly shutdown: AbortSignal;
+  /** Closed when this registry goes away or cannot follow the store: nobody is kept waiting for what it will not see. */
+  readonly gate: StreamGate;
 }
 
 type Enough = (readiness: Extract<Readiness, { kind: 'ready' }>) => boolean;
@@ -64,17 +65,18 @@ export class ReadinessWatch {
     signal: AbortSignal,
     enough: Enough,
   ): Promise<void> {
-    const { mirror, keys, acknowledgements, clock, shutdown } = this.options;
+    const { mirror, keys, acknowledgements, clock, gate } = this.options;
     const endMs = clock.nowMs() + timeoutMs;
     await mirror.catchUp(keys.model(key.tenant, key.model), signal, CATCH_UP_BOUND_MS);
     const look = (): Readiness => readinessOf(this.view(), this.version(key, number));
     const check = (): true | undefined => {
-      if (shutdown.aborted) throw new BmsError(Reason.DRAINING, 'this registry is going away: ask another, or again');
+      const refusal = gate.refusal();
+      if (refusal !== undefined) throw refusal;
       const readiness = look();
       if (readiness.kind === 'failed') throw notReady(key, number, readiness.reason);
       return readiness.kind === 'ready' && enough(readiness) ? true : undefined;
     };
-    const found = await waitUntil([mirror, changingOnAbort(shutdown)], check, { clock, signal, boundMs: timeoutMs });
+    const found = await waitUntil([mirror, gate], check, { clock, signal, boundMs: timeoutMs });
     const last = look();
     if (found === undefined && last.kind !== 'ready') {
       const missing = last.kind === 'pending' ? last.missing : 'it was taken offline';

@@ -4,6 +4,11 @@ import type { MeshSnapshot } from '../watch/mesh-snapshot';
 export interface RegistryGauges {
   readonly snapshot: () => MeshSnapshot;
   readonly attachedRouters: () => number;
+  readonly attachedWorkers: () => number;
+  readonly leads: () => boolean;
+  /** Why the store cannot be used now; undefined: it can. */
+  readonly storeTrouble: () => string | undefined;
+  readonly inDoubt: () => boolean;
 }
 
 /** What operators see of a registry at /metrics. Counts of what there is are taken when they are asked for. */
@@ -11,7 +16,8 @@ export class RegistryMetrics {
   readonly commitSeconds: Histogram;
   private readonly placementActions: Counter<'action'>;
 
-  constructor(registry: Registry, { snapshot, attachedRouters }: RegistryGauges) {
+  constructor(registry: Registry, gauges: RegistryGauges) {
+    const { snapshot } = gauges;
     const registers = [registry];
     this.commitSeconds = new Histogram({
       name: 'bms_store_commit_seconds',
@@ -61,22 +67,26 @@ export class RegistryMetrics {
         }
       },
     });
-    new Gauge({
-      name: 'bms_attached_routers',
-      help: 'Routers that follow the routes of this registry',
-      registers,
-      collect() {
-        this.set(attachedRouters());
-      },
-    });
-    new Gauge({
-      name: 'bms_store_revision',
-      help: 'The revision of the store that this registry has seen',
-      registers,
-      collect() {
-        this.set(Number(snapshot().revision));
-      },
-    });
+    const gauge = (name: string, help: string, value: () => number): void => {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(value());
+        },
+      });
+    };
+    gauge('bms_attached_routers', 'Routers that follow the routes of this registry', gauges.attachedRouters);
+    gauge('bms_attached_workers', 'Workers that are attached to this registry', gauges.attachedWorkers);
+    gauge('bms_registry_leads', '1: this registry decides placement', () => Number(gauges.leads()));
+    gauge('bms_store_trouble', '1: the store cannot be used now', () => Number(gauges.storeTrouble() !== undefined));
+    gauge('bms_store_in_doubt', '1: the store was wiped or restored, and waits for a decision', () =>
+      Number(gauges.inDoubt()),
+    );
+    gauge('bms_store_revision', 'The revision of the store that this registry has seen', () =>
+      Number(snapshot().revision),
+    );
   }
 
   placed(action: string): void {

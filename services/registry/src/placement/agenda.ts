@@ -39,7 +39,10 @@ export class Agenda {
       for (const number of snapshot.models.get(id)?.versions.keys() ?? [])
         this.dirty.add(`${id}@${number}` as VersionId);
     }
-    if (this.fleetChanged(snapshot, change)) this.all(snapshot);
+    if (this.fleetChanged(snapshot, change)) {
+      this.all(snapshot);
+      return 'soon';
+    }
     if (this.dirty.size > 0) return 'soon';
     if (change.workers.size === 0 || this.short.size === 0) return 'none';
     for (const id of this.short) this.dirty.add(id);

@@ -106,7 +106,7 @@ it('grows the generation where the worker has something to do, and not for a ret
   await publish('m');
   await desired('w1', 1);
   const assigned = generation();
-  const router = core.routers.open(hello);
+  const router = core.connections.open(hello);
   router.acknowledge(core.feed.revision);
   const leaving = core.catalog.setState(key('m'), 1, 'offline', false, signal);
   await core.until(
@@ -123,7 +123,7 @@ it('grows the generation where the worker has something to do, and not for a ret
 it('writes nothing once another leads', async () => {
   let leads = true;
   await core.worker('w1');
-  start({ leads: () => leads, fence: () => [{ key: '/bms/main/leader', is: 'present' }] });
+  start({ ...SOLE_REGISTRY, leads: () => leads, fence: () => [{ key: '/bms/main/leader', is: 'present' }] });
   await publish('m');
   await core.worker('w2');
   expect(actions).toEqual([]);

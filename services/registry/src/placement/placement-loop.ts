@@ -7,6 +7,7 @@ import type { StoreMirror } from '../watch/store-mirror';
 import { Agenda, type Urgency } from './agenda';
 import { applyAction } from './apply-action';
 import type { Leadership } from './leadership';
+import { raiseGeneration } from './raise-generation';
 import { placementView, type PlacementView } from './placement-view';
 import { nextAction, type PlacementAction } from './policy';
 
@@ -55,13 +56,20 @@ export class PlacementLoop {
   constructor(private readonly options: PlacementLoopOptions) {}
 
   start(): void {
-    const { mirror, acknowledgements, clock, settleMs } = this.options;
-    this.settledAtMs = clock.nowMs() + settleMs;
+    const { mirror, acknowledgements, leadership } = this.options;
     this.undo.push(
       mirror.onChange((snapshot, change) => this.schedule(this.agenda.changed(snapshot, change))),
       acknowledgements.onChange(() => this.schedule(this.agenda.acknowledged())),
-      clock.after(settleMs, () => this.reconsider()),
+      leadership.onChange(() => this.reconsider()),
     );
+    this.settle();
+  }
+
+  /** Workers that are gone are waited for once more, as after a start: the store was not followed for a while. */
+  settle(): void {
+    const { clock, settleMs } = this.options;
+    this.settledAtMs = clock.nowMs() + settleMs;
+    this.undo.push(clock.after(settleMs, () => this.reconsider()));
     this.reconsider();
   }
 
@@ -112,9 +120,19 @@ export class PlacementLoop {
   private async run(): Promise<void> {
     const { leadership, onTrouble } = this.options;
     try {
+      if (leadership.leads()) await this.raiseGenerations();
       while (this.agenda.size > 0 && leadership.leads() && !this.stop.signal.aborted) await this.pass();
     } catch (error) {
       if (!this.stop.signal.aborted) onTrouble(error);
+    }
+  }
+
+  private async raiseGenerations(): Promise<void> {
+    const { store, keys, mirror, leadership, clock } = this.options;
+    const { signal } = this.stop;
+    for (const entry of mirror.snapshot.workers.values()) {
+      const revision = await raiseGeneration({ store, keys, leadership, nowMs: clock.nowMs() }, entry, signal);
+      if (revision !== undefined) await mirror.reached(revision, signal, OWN_WRITE_BOUND_MS);
     }
   }
 

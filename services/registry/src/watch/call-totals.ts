@@ -36,3 +36,13 @@ export function addCalls(one: proto.CallTotals, other: proto.CallTotals): proto.
     rejected: one.rejected + other.rejected,
   };
 }
+
+/** Of two counts of the same router's same run: they only grow, so what is more is newer. */
+export function laterCalls(one: proto.CallTotals, other: proto.CallTotals): proto.CallTotals {
+  const more = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+  return {
+    answered: more(one.answered, other.answered),
+    failed: more(one.failed, other.failed),
+    rejected: more(one.rejected, other.rejected),
+  };
+}

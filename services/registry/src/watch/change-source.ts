@@ -21,16 +21,6 @@ export class ChangeSource implements Changing {
   }
 }
 
-/** A signal as something that changes, once. */
-export function changingOnAbort(signal: AbortSignal): Changing {
-  return {
-    onChange: (listener) => {
-      signal.addEventListener('abort', listener, { once: true });
-      return () => signal.removeEventListener('abort', listener);
-    },
-  };
-}
-
 export interface WaitOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;

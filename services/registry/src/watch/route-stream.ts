@@ -1,5 +1,6 @@
-import { BmsError, Reason, type routeService } from '@bms/contracts';
+import { BmsError, type routeService } from '@bms/contracts';
 import type { Incoming } from '../streams/incoming';
+import type { StreamGate } from '../streams/stream-gate';
 import { Wakeup } from '../streams/wakeup';
 import type { RouteFeed } from './route-feed';
 import { routeDelta, routeSnapshot } from './route-table';
@@ -12,8 +13,8 @@ export interface RouteStreamOptions {
   readonly incoming: Incoming<routeService.WatchRoutesRequest>;
   /** Aborted when the router has gone. */
   readonly signal: AbortSignal;
-  /** Aborted when this registry goes away. */
-  readonly shutdown: AbortSignal;
+  /** Closed when the router has to go elsewhere, or to serve on by itself. */
+  readonly gate: StreamGate;
 }
 
 /**
@@ -21,9 +22,9 @@ export interface RouteStreamOptions {
  * all that has changed since its last message in one. What it says meanwhile is taken in as it comes.
  */
 export async function* routeStream(options: RouteStreamOptions): AsyncIterable<routeService.WatchRoutesResponse> {
-  const { feed, meshId, connection, incoming, signal, shutdown } = options;
+  const { feed, meshId, connection, incoming, signal, gate } = options;
   const wakeup = new Wakeup();
-  const undo = [feed.routesChanged.onChange(wakeup.wake), wakeup.onAbort(signal), wakeup.onAbort(shutdown)];
+  const undo = [feed.routesChanged.onChange(wakeup.wake), wakeup.onAbort(signal), gate.onChange(wakeup.wake)];
   try {
     incoming.readRest((message) => take(connection, message), wakeup);
     let sent = feed.present;
@@ -34,7 +35,8 @@ export async function* routeStream(options: RouteStreamOptions): AsyncIterable<r
     for (;;) {
       if (signal.aborted || incoming.state.kind === 'ended') return;
       if (incoming.state.kind === 'failed') throw incoming.state.error;
-      if (shutdown.aborted) throw new BmsError(Reason.DRAINING, 'this registry is going away: try another, or again');
+      const refusal = gate.refusal();
+      if (refusal !== undefined) throw refusal;
       const { present } = feed;
       if (present.changedRevision === sent.changedRevision) {
         await wakeup.wait();

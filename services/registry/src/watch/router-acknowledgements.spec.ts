@@ -4,6 +4,8 @@ import { ChangeSource } from './change-source';
 import type { RouteFeed } from './route-feed';
 import { EMPTY_ROUTE_TABLE } from './route-table';
 import { RouterAcknowledgements } from './router-acknowledgements';
+import { MeshRouters } from './mesh-routers';
+import { NO_PEERS } from '../peers/peer-directory';
 import { RouterConnections } from './router-connections';
 
 const { signal } = new AbortController();
@@ -17,7 +19,11 @@ function setting() {
     onChange: (listener: () => void) => changes.onChange(listener),
   };
   const routers = new RouterConnections();
-  const acknowledgements = new RouterAcknowledgements(feed as unknown as RouteFeed, routers, clock);
+  const acknowledgements = new RouterAcknowledgements(
+    feed as unknown as RouteFeed,
+    new MeshRouters(routers, NO_PEERS, 'r1'),
+    clock,
+  );
   return {
     clock,
     acknowledgements,

@@ -1,6 +1,6 @@
-import type { models as proto, routeService, VersionId } from '@bms/contracts';
+import type { models as proto, peerService, routeService, VersionId } from '@bms/contracts';
 import type { Revision } from '@bms/metastore';
-import { addCalls, addTotals, NO_CALLS, totalsByVersion, type TotalsByVersion } from './call-totals';
+import { addCalls, addTotals, laterCalls, NO_CALLS, totalsByVersion, type TotalsByVersion } from './call-totals';
 import { ChangeSource, type Changing } from './change-source';
 
 /** One router's stream, as long as it lives. */
@@ -13,19 +13,28 @@ export interface RouterConnection {
   close(): void;
 }
 
-interface Counted {
+/** What one run of a router has counted, as it said last. */
+export interface CountedRouter {
+  readonly routerId: string;
   readonly incarnation: string;
-  totals: TotalsByVersion;
+  readonly totals: TotalsByVersion;
 }
+
+interface Counted extends CountedRouter {
+  readonly message: routeService.RouterTotals;
+}
+
+/** So many runs of routers are kept apart; what older ones had counted is kept as one sum. */
+const RUNS_MAX = 256;
 
 /** The routers that are connected to this registry, and what all routers have counted since it started. In memory only. */
 export class RouterConnections implements Changing {
   private readonly changes = new ChangeSource();
   private readonly connections = new Map<string, RouterConnection>();
-  /** The latest totals of each router's present incarnation; they stay when its stream breaks. */
+  /** By router and incarnation, the one that began last at the end; they stay when its stream breaks, so that no count falls. */
   private readonly counted = new Map<string, Counted>();
-  /** What earlier incarnations had counted when they were last heard of, so that a router's restart makes no count fall. */
-  private ended: TotalsByVersion = new Map();
+  private older: TotalsByVersion = new Map();
+  private told = 0;
 
   onChange(listener: () => void): () => void {
     return this.changes.onChange(listener);
@@ -42,7 +51,6 @@ export class RouterConnections implements Changing {
 
   open(hello: routeService.RouterHello): RouterConnection {
     const id = hello.routerId;
-    this.beginCount(hello);
     let acknowledgedRevision = 0n;
     const connection: RouterConnection = {
       hello,
@@ -54,10 +62,7 @@ export class RouterConnections implements Changing {
         acknowledgedRevision = revision;
         this.changes.announce();
       },
-      count: (totals) => {
-        const mine = this.counted.get(id);
-        if (mine?.incarnation === hello.incarnation) mine.totals = totalsByVersion(totals);
-      },
+      count: (message) => this.count(hello, message),
       close: () => {
         if (this.connections.get(id) !== connection) return;
         this.connections.delete(id);
@@ -69,20 +74,53 @@ export class RouterConnections implements Changing {
     return connection;
   }
 
-  /** Calls of a version, by the worker that answered; `""` for those that reached none. */
-  callsOf(version: VersionId): ReadonlyMap<string, proto.CallTotals> {
-    const sum = new Map(this.ended.get(version));
-    for (const { totals } of this.counted.values()) {
-      for (const [worker, calls] of totals.get(version) ?? [])
-        sum.set(worker, addCalls(sum.get(worker) ?? NO_CALLS, calls));
+  /** Grows whenever a router tells its totals. */
+  get totalsTold(): number {
+    return this.told;
+  }
+
+  /** What routers have told, for other registries. */
+  totals(): peerService.PeerRouterTotals[] {
+    return [...this.counted.values()].map(({ routerId, incarnation, message }) => ({
+      routerId,
+      incarnation,
+      totals: message,
+    }));
+  }
+
+  /**
+   * Calls of a version, by the worker that answered; `""` for those that reached none. With what other registries were told
+   * by `others`: a run that several know, because the router has moved, counts once.
+   */
+  callsOf(version: VersionId, others: readonly CountedRouter[] = []): ReadonlyMap<string, proto.CallTotals> {
+    const sum = new Map(this.older.get(version));
+    const runs = new Map<string, Map<string, proto.CallTotals>>();
+    for (const run of [...this.counted.values(), ...others]) {
+      const key = keyOf(run);
+      const known = runs.get(key) ?? new Map<string, proto.CallTotals>();
+      for (const [worker, calls] of run.totals.get(version) ?? []) {
+        known.set(worker, laterCalls(known.get(worker) ?? NO_CALLS, calls));
+      }
+      runs.set(key, known);
+    }
+    for (const workers of runs.values()) {
+      for (const [worker, calls] of workers) sum.set(worker, addCalls(sum.get(worker) ?? NO_CALLS, calls));
     }
     return sum;
   }
 
-  private beginCount(hello: routeService.RouterHello): void {
-    const before = this.counted.get(hello.routerId);
-    if (before?.incarnation === hello.incarnation) return;
-    if (before !== undefined) this.ended = addTotals(this.ended, before.totals);
-    this.counted.set(hello.routerId, { incarnation: hello.incarnation, totals: new Map() });
+  private count({ routerId, incarnation }: routeService.RouterHello, message: routeService.RouterTotals): void {
+    const run = { routerId, incarnation, message, totals: totalsByVersion(message) };
+    this.counted.set(keyOf(run), run);
+    this.told++;
+    for (const [key, { totals }] of this.counted) {
+      if (this.counted.size <= RUNS_MAX) return;
+      this.older = addTotals(this.older, totals);
+      this.counted.delete(key);
+    }
   }
+}
+
+function keyOf({ routerId, incarnation }: Pick<CountedRouter, 'routerId' | 'incarnation'>): string {
+  return JSON.stringify([routerId, incarnation]);
 }

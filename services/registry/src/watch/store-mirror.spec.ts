@@ -33,6 +33,7 @@ async function brokenMirror(breakWatch: () => AsyncIterable<WatchBatch>) {
   });
   const mirror = new StoreMirror({
     store: disturbed,
+    trust: core.trust,
     keys,
     clock,
     mesh,

@@ -1,17 +1,23 @@
-import { CompactedError, type Entry, type MetaStore, type Revision, type WatchEvent } from '@bms/metastore';
+import { CompactedError, HistoryReplacedError, type Entry, type Revision, type WatchEvent } from '@bms/metastore';
 import { pause, type Clock } from '../clock';
 import type { KeyLayout } from '../records/keys';
 import { CorruptValueError, NewerStoreError } from '../records/value-format';
 import { meshFormat, type MeshRecord } from '../records/values';
+import { epochIn, pointOf, type KnownPoint, type StoreRead } from '../store/known-point';
+import type { MeshStore } from '../store/mesh-store';
+import type { StoreTrust } from '../store/store-trust';
 import { waitUntil, type Changing } from './change-source';
 import { emptySnapshot, type MeshSnapshot } from './mesh-snapshot';
 import { applyEvents, type SnapshotChange } from './snapshot-reducer';
 
 export interface StoreMirrorOptions {
-  readonly store: MetaStore;
+  readonly store: MeshStore;
+  readonly trust: StoreTrust;
   readonly keys: KeyLayout;
   readonly clock: Clock;
   readonly mesh: MeshRecord;
+  /** How far this registry had seen the store before; a store that does not fit is in doubt. */
+  readonly known?: KnownPoint | undefined;
   /** Told once when the mirror cannot go on: a newer release or somebody else writes to the store. */
   readonly onFailed: (error: Error) => void;
   /** Told about what it gets over by itself: the watch broke and the store is read again. */
@@ -20,24 +26,36 @@ export interface StoreMirrorOptions {
 
 /** How long after a failed read or watch the next one starts. */
 const RETRY_MS = 500;
+/** How often a store in doubt is looked at. */
+export const DOUBT_LOOK_MS = 1_000;
 
 type Listener = (snapshot: MeshSnapshot, change: SnapshotChange) => void;
 
 /**
  * The mesh's records in memory: read once at one revision, then kept up by a watch from there. Everything in the
- * registry that only looks (routes, placement, lists) looks here; whoever writes reads the store itself.
+ * registry that only looks (routes, placement, lists) looks here; whoever writes reads the store itself. While the store is
+ * in doubt, the snapshot stays as it was.
  */
 export class StoreMirror implements Changing {
   private readonly listeners = new Set<Listener>();
   private present: MeshSnapshot;
   private following: Promise<void> | undefined;
+  private known: KnownPoint | undefined;
+  private interrupt: () => void = () => undefined;
 
   constructor(private readonly options: StoreMirrorOptions) {
     this.present = emptySnapshot(options.mesh, 0n);
+    this.known = options.known;
   }
 
   get snapshot(): MeshSnapshot {
     return this.present;
+  }
+
+  /** How far the store has been followed; undefined before the first read. */
+  get point(): KnownPoint | undefined {
+    if (this.known === undefined || this.present.revision === 0n) return this.known;
+    return pointOf(this.present, this.known, this.options.keys);
   }
 
   onChange(listener: Listener): () => void {
@@ -45,15 +63,23 @@ export class StoreMirror implements Changing {
     return () => this.listeners.delete(listener);
   }
 
-  /** Reads the store; throws what reading and decoding throw. Then follows it until `signal` is aborted. */
-  async start(signal: AbortSignal): Promise<void> {
-    await this.readAll(signal);
-    this.following = this.follow(signal);
+  /**
+   * Reads the store, or takes what was just read; throws what reading and decoding throw. Then follows it until `signal` is
+   * aborted, or looks at it again and again where it is in doubt.
+   */
+  async start(signal: AbortSignal, read?: StoreRead): Promise<void> {
+    const trusted = this.take(read ?? (await this.readStore(signal)));
+    this.following = this.follow(signal, trusted);
   }
 
   /** Resolves once following has ended. */
   async stopped(): Promise<void> {
     await this.following;
+  }
+
+  /** The store may hold another history, or a store in doubt may have been accepted: looks at once. */
+  lookAgain(): void {
+    this.interrupt();
   }
 
   /**
@@ -72,30 +98,74 @@ export class StoreMirror implements Changing {
     if (entry !== undefined) await this.reached(entry.modRevision, signal, boundMs);
   }
 
-  private async follow(signal: AbortSignal): Promise<void> {
-    const { store, keys, onFailed, onTrouble } = this.options;
-    let intact = true;
+  private async follow(signal: AbortSignal, trusted: boolean): Promise<void> {
+    const { onFailed, onTrouble, store } = this.options;
+    let intact = trusted;
     while (!signal.aborted) {
+      const round = this.interruptible(signal);
       try {
-        if (!intact) await this.readAll(signal);
-        intact = true;
-        for await (const batch of store.watch({ prefix: keys.prefix }, this.present.revision + 1n, signal)) {
-          this.advance(batch.events, batch.revision);
+        if (this.options.trust.doubt !== undefined) {
+          await pause(this.options.clock, DOUBT_LOOK_MS, round.signal);
+          await store.reopen(signal);
         }
+        if (!intact) intact = this.take(await this.readStore(signal));
+        if (intact) await this.watch(round.signal);
+        intact = false;
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof NewerStoreError || error instanceof CorruptValueError) return onFailed(error);
         intact = false;
-        onTrouble(error);
-        if (!(error instanceof CompactedError)) await pause(this.options.clock, RETRY_MS, signal);
+        if (this.options.trust.doubt === undefined) onTrouble(error);
+        if (error instanceof HistoryReplacedError) await store.reopen(signal).catch(onTrouble);
+        else if (!(error instanceof CompactedError)) await pause(this.options.clock, RETRY_MS, round.signal);
+      } finally {
+        round.end();
       }
     }
   }
 
-  private async readAll(signal: AbortSignal): Promise<void> {
+  private async watch(signal: AbortSignal): Promise<void> {
     const { store, keys } = this.options;
-    const { entries, revision } = await store.range({ prefix: keys.prefix }, { signal });
-    this.advance(differences(this.present, entries, keys), revision);
+    for await (const batch of store.watch({ prefix: keys.prefix }, this.present.revision + 1n, signal)) {
+      this.advance(batch.events, batch.revision);
+    }
+  }
+
+  /** Aborted with `signal`, or when somebody wants a new look. */
+  private interruptible(signal: AbortSignal): { readonly signal: AbortSignal; end(): void } {
+    const round = new AbortController();
+    const abort = (): void => round.abort();
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    this.interrupt = abort;
+    return { signal: round.signal, end: () => signal.removeEventListener('abort', abort) };
+  }
+
+  private async readStore(signal: AbortSignal): Promise<StoreRead> {
+    const { store, keys } = this.options;
+    return readMesh(store, keys, signal);
+  }
+
+  /** Makes the snapshot what was read, unless that is in doubt; answers whether it did. */
+  private take(read: StoreRead): boolean {
+    const { trust, keys } = this.options;
+    const seen = this.present.revision === 0n ? undefined : this.present;
+    if (!trust.mayTake(read, this.point, seen)) return false;
+    const { clusterId, revision } = read;
+    const epoch = epochIn(read, keys);
+    // Of an accepted history nothing is known, not even where a revision is the same.
+    const replaced = this.known !== undefined && (epoch > this.known.epoch || revision < this.present.revision);
+    this.known = { meshId: this.present.mesh.id, clusterId, revision, epoch };
+    this.bindTo(read);
+    this.advance(differences(this.present, read.entries, keys, replaced), revision);
+    trust.taken();
+    return true;
+  }
+
+  private bindTo({ entries }: StoreRead): void {
+    const { store, keys } = this.options;
+    const mesh = entries.find(({ key }) => key === keys.mesh());
+    if (mesh !== undefined) store.bind(mesh.key, mesh.createRevision);
   }
 
   private advance(events: readonly WatchEvent[], revision: Revision): void {
@@ -118,12 +188,24 @@ export class StoreMirror implements Changing {
   }
 }
 
+/** All records of a mesh at one revision, also of a store that is in doubt. */
+export async function readMesh(store: MeshStore, keys: KeyLayout, signal: AbortSignal): Promise<StoreRead> {
+  const { raw } = store;
+  const { entries, revision } = await raw.range({ prefix: keys.prefix }, { signal });
+  return { clusterId: raw.clusterId, revision, entries };
+}
+
 /** The events that turn a snapshot into what a complete read has found. */
-function differences(snapshot: MeshSnapshot, entries: readonly Entry[], keys: KeyLayout): WatchEvent[] {
+function differences(
+  snapshot: MeshSnapshot,
+  entries: readonly Entry[],
+  keys: KeyLayout,
+  replaced: boolean,
+): WatchEvent[] {
   const known = knownKeys(snapshot, keys);
   const events: WatchEvent[] = [];
   for (const entry of entries) {
-    if (known.get(entry.key) !== entry.modRevision) events.push({ kind: 'put', entry });
+    if (replaced || known.get(entry.key) !== entry.modRevision) events.push({ kind: 'put', entry });
     known.delete(entry.key);
   }
   for (const [key, modRevision] of known) events.push({ kind: 'delete', key, modRevision });
@@ -142,5 +224,7 @@ function knownKeys(snapshot: MeshSnapshot, keys: KeyLayout): Map<string, Revisio
     if (desired !== undefined) known.set(keys.desired(id), desired.modRevision);
     if (reported !== undefined) known.set(keys.reported(id), reported.modRevision);
   }
+  for (const [id, { modRevision }] of snapshot.registries) known.set(keys.registry(id), modRevision);
+  if (snapshot.leader !== undefined) known.set(keys.leader(), snapshot.leader.modRevision);
   return known;
 }

@@ -34,7 +34,7 @@ const observer: WorkerObserver = {
 };
 
 function attach(incarnation = 'first') {
-  const { store, keys, mesh, mirror, acknowledgements, shutdown } = core;
+  const { store, keys, mesh, mirror, acknowledgements, gate } = core;
   const facts: WorkerFacts = {
     id: 'w1',
     incarnation,
@@ -57,7 +57,8 @@ function attach(incarnation = 'first') {
         clock: systemClock,
         incoming: new Incoming(requests),
         signal,
-        shutdown: shutdown.signal,
+        registryId: 'r1',
+        gate,
         observer,
       }).run(),
     () => undefined,

@@ -3,6 +3,7 @@ import { BmsError, Reason, type workerService, type WorkerId } from '@bms/contra
 import type { Clock } from '../clock';
 import type { ReportedRecord, WorkerRecord } from '../records/values';
 import type { Incoming } from '../streams/incoming';
+import type { StreamGate } from '../streams/stream-gate';
 import { Wakeup } from '../streams/wakeup';
 import type { RouterAcknowledgements } from '../watch/router-acknowledgements';
 import type { StoreMirror } from '../watch/store-mirror';
@@ -20,13 +21,15 @@ export interface WorkerSessionOptions {
   readonly incoming: Incoming<workerService.AttachRequest>;
   /** Aborted when the worker has gone. */
   readonly signal: AbortSignal;
-  /** Aborted when this registry goes away. */
-  readonly shutdown: AbortSignal;
+  /** Which registry this is. */
+  readonly registryId: string;
+  /** Closed when the worker has to go elsewhere, or to serve on by itself. */
+  readonly gate: StreamGate;
   readonly observer: WorkerObserver;
 }
 
-/** How a worker's stream ended: the worker left in order, its stream broke or was closed, a newer stream took over, or this registry goes away. */
-export type StreamEnd = 'left' | 'broke' | 'taken over' | 'shutdown';
+/** How a worker's stream ended: the worker left in order, its stream broke or was closed, a newer stream took over, or this registry does not serve streams now. */
+export type StreamEnd = 'left' | 'broke' | 'taken over' | 'sent away';
 
 /** Told what happens to workers, for logs. */
 export interface WorkerObserver {
@@ -78,11 +81,12 @@ export class WorkerSession {
   }
 
   async *run(): AsyncIterable<workerService.AttachResponse> {
-    const { facts, meshId, presence, mirror, incoming, signal, shutdown } = this.options;
-    const record: WorkerRecord = { ...facts, attachment: randomUUID(), attached: true, draining: false, registry: '' };
-    const undo = [this.wakeup.onAbort(signal), this.wakeup.onAbort(shutdown)];
+    const { facts, meshId, presence, mirror, incoming, signal, gate, registryId: registry } = this.options;
+    const record: WorkerRecord = { ...facts, attachment: randomUUID(), attached: true, draining: false, registry };
+    const undo = [this.wakeup.onAbort(signal), gate.onChange(this.wakeup.wake)];
     undo.push(mirror.onChange((_, change) => change.workers.has(this.id) && this.wakeup.wake()));
     try {
+      this.refuse();
       const taken = await presence.take(record, signal);
       this.hold(taken);
       this.options.observer.attached(facts);
@@ -101,13 +105,12 @@ export class WorkerSession {
 
   /** Sends what is desired whenever it changes, and keeps the place in the store, until one side ends the stream. */
   private async *follow(): AsyncIterable<workerService.AttachResponse> {
-    const { mirror, incoming, signal, shutdown } = this.options;
+    const { mirror, incoming, signal } = this.options;
     let sentGeneration: number | undefined;
     for (;;) {
       if (signal.aborted || incoming.state.kind === 'ended') return;
       if (incoming.state.kind === 'failed') throw incoming.state.error;
-      if (shutdown.aborted)
-        throw new BmsError(Reason.DRAINING, 'this registry is going away: attach to another, or again');
+      this.refuse();
       if (this.lostForGood || this.isTaken()) throw this.conflict();
       if (this.isLost() && this.recoverable) await this.recover();
 
@@ -123,6 +126,11 @@ export class WorkerSession {
         await this.wakeup.wait();
       }
     }
+  }
+
+  private refuse(): void {
+    const refusal = this.options.gate.refusal();
+    if (refusal !== undefined) throw refusal;
   }
 
   private take({ kind }: workerService.AttachRequest): void {
@@ -253,6 +261,6 @@ export class WorkerSession {
   private howEnded({ record }: Presence): StreamEnd {
     if (this.lostForGood) return 'taken over';
     if (record.draining) return 'left';
-    return this.options.shutdown.aborted ? 'shutdown' : 'broke';
+    return this.options.gate.refusal() === undefined ? 'broke' : 'sent away';
   }
 }

@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import { StartError } from '@bms/lifecycle';
+import { OutcomeUnknownError } from '@bms/metastore';
+import type { KeyLayout } from '../records/keys';
+import { meshFormat, type MeshRecord } from '../records/values';
+import { emptySnapshot } from '../watch/mesh-snapshot';
+import { applyEvents } from '../watch/snapshot-reducer';
+import { readMesh } from '../watch/store-mirror';
+import type { KnownPoint, StoreRead } from './known-point';
+import type { MeshStore } from './mesh-store';
+
+export interface OpenMeshOptions {
+  readonly store: MeshStore;
+  readonly keys: KeyLayout;
+  /** What this registry knows of its mesh from before. */
+  readonly known: KnownPoint | undefined;
+  readonly nowMs: number;
+}
+
+/**
+ * The mesh that a store holds, and all that was read of it; made on the first start, once everything that is there was
+ * found sound. A registry that knows its mesh makes none: an empty store is in doubt then. Throws NewerStoreError,
+ * CorruptValueError, StartError where the store holds another mesh than known, and what the store throws.
+ */
+export async function openMesh(
+  { store, keys, known, nowMs }: OpenMeshOptions,
+  signal: AbortSignal,
+): Promise<{ readonly mesh: MeshRecord; readonly read: StoreRead }> {
+  for (;;) {
+    const read = await readMesh(store, keys, signal);
+    const entry = read.entries.find(({ key }) => key === keys.mesh());
+    const found = entry && meshFormat.decode(entry.value, entry.key);
+    if (known !== undefined && found !== undefined && found.id !== known.meshId) {
+      throw new StartError(
+        `the store holds the mesh ${found.id} under ${keys.prefix}, and this registry belongs to ${known.meshId}: ` +
+          'name the right store and prefix with --store and --store-prefix, or another folder with --state',
+      );
+    }
+    const mesh = found ?? { id: known?.meshId ?? randomUUID(), createdAtMs: nowMs };
+    applyEvents(
+      emptySnapshot(mesh, 0n),
+      read.entries.map((one) => ({ kind: 'put', entry: one }) as const),
+      read.revision,
+      keys,
+    );
+    if (found !== undefined || known !== undefined) return { mesh, read };
+    const write = { put: keys.mesh(), value: meshFormat.encode(mesh) };
+    try {
+      // Whoever is first makes it; the others read it in the next round.
+      await store.commit({ compares: [{ key: keys.mesh(), is: 'absent' }], writes: [write] }, signal);
+    } catch (error) {
+      if (!(error instanceof OutcomeUnknownError)) throw error;
+    }
+  }
+}
