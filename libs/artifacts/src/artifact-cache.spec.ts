@@ -1,7 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -244,6 +253,57 @@ describe('ArtifactCache', () => {
   describe('with another process on the folder', () => {
     let other: ChildProcess | undefined;
     afterEach(() => other?.kill('SIGKILL'));
+
+    /** Begins to fetch, says so after half of the bytes, and never gets the rest. */
+    async function startFetcher(artifact: models.Artifact, half: Buffer): Promise<ChildProcess> {
+      writeFileSync(join(folder, 'wanted.json'), JSON.stringify(models.Artifact.toJSON(artifact)));
+      writeFileSync(join(folder, 'half.bin'), half);
+      const script = `
+        const { ArtifactCache } = require(${JSON.stringify(ARTIFACTS)});
+        const { readFileSync } = require('node:fs');
+        const [folder] = process.argv.slice(1);
+        const artifact = JSON.parse(readFileSync(folder + '/wanted.json'));
+        for (const file of artifact.files) file.sizeBytes = BigInt(file.sizeBytes);
+        async function* fetch() {
+          yield readFileSync(folder + '/half.bin');
+          console.log('half');
+          await new Promise((resolve) => process.once('SIGUSR2', resolve));
+          yield Buffer.from('late bytes');
+          console.log('late');
+        }
+        new ArtifactCache({ folder, limitBytes: 100000, fetch }).materialize(artifact, new AbortController().signal)
+          .then(() => console.log('there'), (error) => console.log(error.message)).finally(() => process.exit());
+        setInterval(() => {}, 1000);
+      `;
+      other = spawn(process.execPath, ['-e', script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+      await once(other.stdout as Readable, 'data');
+      return other;
+    }
+
+    it('goes on with what it had fetched when it is killed meanwhile', async () => {
+      const bytes = randomBytes(60_000);
+      const artifact = origin.artifact({ 'model.onnx': bytes });
+      const fetcher = await startFetcher(artifact, bytes.subarray(0, 30_000));
+      const waiting = open().materialize(artifact, ALIVE);
+      fetcher.kill('SIGKILL');
+      expect(readFileSync((await waiting).entryPath).equals(bytes)).toBe(true);
+      expect(origin.asked).toEqual([{ sha256: artifact.files[0]?.sha256, offsetBytes: 30_000 }]);
+    });
+
+    it('takes over when it stands still, and is not harmed when it wakes up', async () => {
+      const bytes = randomBytes(60_000);
+      const artifact = origin.artifact({ 'model.onnx': bytes });
+      const fetcher = await startFetcher(artifact, bytes.subarray(0, 30_000));
+      fetcher.kill('SIGSTOP');
+      const longAgo = new Date(Date.now() - 61_000);
+      utimesSync(join(folder, 'locks', `${artifact.digest}.lock`), longAgo, longAgo);
+      const { entryPath } = await open().materialize(artifact, ALIVE);
+      expect(origin.asked.map(({ offsetBytes }) => offsetBytes)).toEqual([0]);
+      fetcher.kill('SIGUSR2');
+      fetcher.kill('SIGCONT');
+      await once(fetcher, 'exit');
+      expect(readFileSync(entryPath).equals(bytes)).toBe(true);
+    });
 
     it('evicts nothing that it uses, until it dies', async () => {
       const [held, next] = [1, 2].map(() => origin.artifact({ 'model.onnx': randomBytes(60_000) }));

@@ -105,8 +105,11 @@ export class ArtifactCache {
     const lock = await FileLock.wait(this.cache.lock(artifact.digest), signal);
     try {
       if (!(await this.cache.isComplete(artifact))) {
+        // Whoever had the lock and stands still may wake up with a file open: that one is not ours to go on with.
+        if (lock.tookOver) await this.cache.remove(artifact.digest, 'partial');
         await this.makeRoom(artifact, signal);
-        await this.fetchFiles(artifact, signal);
+        await this.fetchFiles(artifact, lock, signal);
+        await checkHeld(lock, artifact.digest);
         await this.cache.complete(artifact);
       }
       this.cache.touch(artifact.digest, this.now());
@@ -116,11 +119,12 @@ export class ArtifactCache {
     }
   }
 
-  private async fetchFiles({ digest, files }: models.Artifact, signal: AbortSignal): Promise<void> {
+  private async fetchFiles({ digest, files }: models.Artifact, lock: FileLock, signal: AbortSignal): Promise<void> {
     const fetched = new Map<string, string>();
     for (const file of files) {
       const path = this.cache.partialFile(digest, file.path);
       const twin = fetched.get(file.sha256);
+      await checkHeld(lock, digest);
       if (twin === undefined) await fetchFile(file, path, this.options.fetch, signal);
       else await copyDurably(twin, path);
       fetched.set(file.sha256, path);
@@ -179,6 +183,12 @@ async function copyDurably(from: string, to: string): Promise<void> {
   await copyFile(from, to);
   const file = await open(to, 'r+');
   await file.sync().finally(() => file.close());
+}
+
+/** Throws where this process stood still for so long that another one has taken over. */
+async function checkHeld(lock: FileLock, digest: string): Promise<void> {
+  if (await lock.isHeld()) return;
+  throw new BmsError(Reason.CONFLICT, `another process has taken over the fetch of ${digest}`);
 }
 
 function noRoom(why: string): BmsError {

@@ -15,8 +15,11 @@ export interface LockOwner {
   readonly processStart: string;
 }
 
-/** Another host's process cannot be asked whether it lives: its lock counts while it was refreshed within this time. */
-const FOREIGN_STALE_MS = 120_000;
+/**
+ * A lock counts while it was refreshed within this time: another host's process cannot be asked whether it lives, and one of this
+ * host may stand still for good.
+ */
+const STALE_MS = 60_000;
 const REFRESH_MS = 15_000;
 const WAIT_FIRST_MS = 5;
 const WAIT_MAX_MS = 250;
@@ -31,6 +34,8 @@ export class FileLock {
   private constructor(
     private readonly path: string,
     private readonly token: string,
+    /** Whether it was taken from somebody who may come to again, and then goes on writing to what it has open. */
+    readonly tookOver: boolean,
   ) {
     this.refresh = setInterval(() => {
       const now = new Date();
@@ -65,17 +70,19 @@ export class FileLock {
     };
     const draft = `${path}.${mine.token}.tmp`;
     await writeFile(draft, JSON.stringify(mine));
+    let tookOver = false;
     try {
       while (!(await tryLink(draft, path))) {
         const owner = await readOwner(path);
         if (owner === undefined) continue; // released between the two looks
         if (await isAlive(owner, path)) return undefined;
+        tookOver = owner.host !== hostname() || (await isRunning(owner));
         await setAside(path, owner.token);
       }
     } finally {
       await rm(draft, { force: true });
     }
-    return new FileLock(path, mine.token);
+    return new FileLock(path, mine.token, tookOver);
   }
 
   /** Whether it is still ours: a host that slept for long may have been taken for dead. */
@@ -125,10 +132,13 @@ async function readOwner(path: string): Promise<LockOwner | undefined> {
 }
 
 async function isAlive(owner: LockOwner, path: string): Promise<boolean> {
-  if (owner.host !== hostname()) {
-    const file = await ifThere(stat(path));
-    return file !== undefined && Date.now() - file.mtimeMs < FOREIGN_STALE_MS;
-  }
+  if (owner.host === hostname() && !(await isRunning(owner))) return false;
+  const file = await ifThere(stat(path));
+  return file !== undefined && Date.now() - file.mtimeMs < STALE_MS;
+}
+
+/** Whether this host's process is there, if only stopped. */
+async function isRunning(owner: LockOwner): Promise<boolean> {
   if (owner.pid <= 0) return false;
   try {
     process.kill(owner.pid, 0);

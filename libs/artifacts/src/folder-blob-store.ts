@@ -51,6 +51,8 @@ export class FolderBlobStore implements BlobStore {
       return await this.locked(sha256, async (lock) => {
         if (await this.isComplete(sha256, sizeBytes)) return sizeBytes;
         const upload = { path: this.uploadPath(sha256), sha256, sizeBytes };
+        // Whoever had the lock and stands still may wake up with the file open: that one is not ours to go on with.
+        if (lock.tookOver) await rm(upload.path, { force: true });
         const receivedBytes = await continueUpload(upload, offsetBytes, chunks, signal);
         if (receivedBytes === sizeBytes) await this.complete(sha256, lock);
         return receivedBytes;
