@@ -1,8 +1,10 @@
+import type { etcd } from '@bms/contracts';
+import type { CallOptions, Client } from '@bms/transport';
 import { HistoryReplacedError, StoreOpenError } from '../meta-store';
 import type { AuthToken } from './auth-token';
 import { callFailure } from './call-failure';
 import type { HistoryGuard } from './history-guard';
-import type { Member, MemberState } from './member';
+import type { MemberState } from './member-state';
 import { refusalSentence } from './refusal-sentence';
 
 /** How long a member may take for each step; a check that fails is made again. */
@@ -15,11 +17,23 @@ export interface MemberCheck {
   readonly probeKey: Uint8Array;
 }
 
+/** What of a member a check needs. */
+export interface CheckedMember {
+  readonly address: string;
+  readonly kv: Client<typeof etcd.KVDefinition>;
+  readonly maintenance: Client<typeof etcd.MaintenanceDefinition>;
+  readonly auth: Client<typeof etcd.AuthDefinition>;
+  alarms: readonly string[];
+  callOptions(withinMs: number): CallOptions;
+  answered(): void;
+  unanswered(): void;
+}
+
 /**
  * Whether a new connection may be used. Nothing else is sent over it before: who is there (a supported etcd), whether it lets us in, and, by a
  * linearizable read, whether it holds the data that we know, at least as far as we know them.
  */
-export async function checkMember(member: Member, check: MemberCheck): Promise<MemberState> {
+export async function checkMember(member: CheckedMember, check: MemberCheck): Promise<MemberState> {
   const { guard, token, probeKey } = check;
   const sent = token.current;
   try {
@@ -45,7 +59,7 @@ export async function checkMember(member: Member, check: MemberCheck): Promise<M
 
 async function verdict(
   error: unknown,
-  member: Member,
+  member: CheckedMember,
   check: MemberCheck,
   token: string | undefined,
 ): Promise<MemberState> {

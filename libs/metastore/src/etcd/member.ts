@@ -4,18 +4,9 @@ import { createClient, Metadata, type CallOptions, type ChannelState, type Clien
 import type { Clock } from '../clock';
 import type { AuthToken } from './auth-token';
 import type { HistoryGuard } from './history-guard';
-import { checkMember } from './member-check';
+import { checkMember, type CheckedMember } from './member-check';
+import type { MemberState } from './member-state';
 import { pause } from './pause';
-
-/**
- * - `away`: no connection, or one that has not shown yet whose data it leads to; nothing but that is asked over it
- * - `usable`: calls go out
- * - `refused`: it answers, and must not be used as things are
- */
-export type MemberState =
-  | { readonly kind: 'away'; readonly why: string }
-  | { readonly kind: 'usable' }
-  | { readonly kind: 'refused'; readonly error: Error };
 
 export interface MemberOptions {
   readonly address: string;
@@ -43,7 +34,7 @@ const CHECK_AGAIN_MS = 100;
 const REFUSED_AGAIN_MS = 1_000;
 
 /** One etcd: the connection to it, whether that may be used, and how it does. */
-export class Member {
+export class Member implements CheckedMember {
   readonly kv: Client<typeof etcd.KVDefinition>;
   readonly watch: Client<typeof etcd.WatchDefinition>;
   readonly lease: Client<typeof etcd.LeaseDefinition>;
