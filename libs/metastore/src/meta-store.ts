@@ -127,6 +127,13 @@ export class StoreUnavailableError extends Error {
 /** The store cannot be opened as it is told to be: the message is one sentence that says what to change. */
 export class StoreOpenError extends Error {
   override readonly name = 'StoreOpenError';
+  /** Whether it may open later as it is told to be: nobody answered there, or not as one who could serve. */
+  readonly mayHelpToWait: boolean;
+
+  constructor(message: string, options: ErrorOptions & { readonly mayHelpToWait?: boolean } = {}) {
+    super(message, options);
+    this.mayHelpToWait = options.mayHelpToWait ?? false;
+  }
 }
 
 /** Which data a store holds, and up to where its history has come. */

@@ -33,6 +33,8 @@ export const settingsSchema = z.object({
     .durationMs(10_000, 500, 600_000)
     .describe('how long a worker or a registry that is not heard of any more counts as alive'),
   replicas: setting.integer(2, 1, 1_000).describe('on how many workers a version is held that does not say'),
+  export: setting.optionalText().describe('write the mesh into this folder and end: see "bms store export"'),
+  import: setting.optionalText().describe('bring the mesh in this folder into an empty store and end'),
 });
 
 export type RegistryConfig = z.infer<typeof settingsSchema> & { readonly storeAddress: StoreAddress };

@@ -78,7 +78,7 @@ async function firstAnswer(members: Members, options: EtcdStoreOptions, clock: C
     if (clock.monotonicMs() >= untilMs) {
       const sentence =
         reasons.find((reason) => reason !== undefined)?.sentence ?? `${members.whyNone()}: check --store`;
-      throw new StoreOpenError(sentence);
+      throw new StoreOpenError(sentence, { mayHelpToWait: true });
     }
   }
 }

@@ -32,6 +32,7 @@ export type ParsedKey =
  * | `registries/REGISTRY` | RegistryRecord | with the registry's lease |
  * | `leader` | LeaderRecord | with the lease of the registry that leads |
  * | `accepted` | AcceptedRecord | for good; written when a person takes a wiped or restored store as it is |
+ * | `importing` | ImportMarker | while an import is under way, and until one that broke off is finished |
  */
 export class KeyLayout {
   constructor(readonly prefix: string = MESH_PREFIX_DEFAULT) {}
@@ -99,6 +100,11 @@ export class KeyLayout {
   /** Which history of the store the mesh goes by. */
   accepted(): string {
     return `${this.prefix}accepted`;
+  }
+
+  /** An import has begun and is not finished. */
+  importing(): string {
+    return `${this.prefix}importing`;
   }
 
   parse(key: string): ParsedKey {

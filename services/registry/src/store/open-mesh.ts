@@ -3,6 +3,7 @@ import { StartError } from '@bms/lifecycle';
 import { OutcomeUnknownError } from '@bms/metastore';
 import type { KeyLayout } from '../records/keys';
 import { meshFormat, type MeshRecord } from '../records/values';
+import { importUnderWay } from '../transfer/import-marker';
 import { emptySnapshot } from '../watch/mesh-snapshot';
 import { applyEvents } from '../watch/snapshot-reducer';
 import { readMesh } from '../watch/store-mirror';
@@ -28,6 +29,8 @@ export async function openMesh(
 ): Promise<{ readonly mesh: MeshRecord; readonly read: StoreRead }> {
   for (;;) {
     const read = await readMesh(store, keys, signal);
+    const underWay = importUnderWay(read.entries, keys);
+    if (underWay !== undefined) throw new StartError(underWay);
     const entry = read.entries.find(({ key }) => key === keys.mesh());
     const found = entry && meshFormat.decode(entry.value, entry.key);
     if (known !== undefined && found !== undefined && found.id !== known.meshId) {
@@ -47,7 +50,8 @@ export async function openMesh(
     const write = { put: keys.mesh(), value: meshFormat.encode(mesh) };
     try {
       // Whoever is first makes it; the others read it in the next round.
-      await store.commit({ compares: [{ key: keys.mesh(), is: 'absent' }], writes: [write] }, signal);
+      const compares = [keys.mesh(), keys.importing()].map((key) => ({ key, is: 'absent' }) as const);
+      await store.commit({ compares, writes: [write] }, signal);
     } catch (error) {
       if (!(error instanceof OutcomeUnknownError)) throw error;
     }

@@ -21,7 +21,9 @@ export async function openStore(config: RegistryConfig, signal?: AbortSignal): P
   try {
     return await openEtcdStore({ endpoints, ...(tls && { tls }), ...(user && { user }), ...(signal && { signal }) });
   } catch (error) {
-    if (error instanceof StoreOpenError) throw new StartError(error.message, { cause: error });
+    if (error instanceof StoreOpenError) {
+      throw new StartError(error.message, { cause: error, mayHelpToWait: error.mayHelpToWait });
+    }
     throw error;
   }
 }
