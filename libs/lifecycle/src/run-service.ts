@@ -18,8 +18,11 @@ export interface ServiceEnvironment {
   readonly signal: AbortSignal;
   /** Tells the supervisor how far a start is that takes long. */
   progress(step: StartProgress): void;
-  /** Ends the whole process as on SIGTERM, for a service that wants to be started afresh. */
-  requestStop(reason: string): void;
+  /**
+   * Ends the whole process as on SIGTERM, for a service that wants to be started afresh.
+   * @param exitCode of the process, 0 by default; with another one the supervisor is told the reason
+   */
+  requestStop(reason: string, exitCode?: number): void;
 }
 
 /** Signals that come within this time after the first are the same wish, such as one Ctrl-C that arrives twice. */
@@ -32,7 +35,8 @@ const STOP_BOUND_MS = 30_000;
 /**
  * The life of a service process: starts it, tells the supervisor, drains on SIGTERM (and on SIGINT, unless a
  * supervisor handles that), stops at once on a later second signal or when the supervisor is gone, ends the process.
- * Exit codes: 0 stopped; 1 failed, the reason in one sentence on stderr; 2 a wrong setting; 75 it cannot serve yet.
+ * Exit codes: 0 stopped; 1 failed, the reason in one sentence on stderr; 2 a wrong setting; 75 it cannot serve yet; another
+ * one where the service asked to be stopped with it.
  */
 export async function runService(start: (environment: ServiceEnvironment) => Promise<RunningService>): Promise<void> {
   const { env } = process;
@@ -41,6 +45,7 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
   const stopAsked = new AbortController();
   let running: Promise<RunningService> | undefined;
   let stoppingSinceMs: number | undefined;
+  let stoppedCode = 0;
 
   const fail = (error: unknown): never => {
     const sentence = sentenceOf(error);
@@ -62,7 +67,7 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
     setTimeout(() => stopNow.abort(), STOP_BOUND_MS).unref();
     void Promise.resolve(running)
       .then((service) => service?.stop(stopNow.signal))
-      .then(() => process.exit(0), fail);
+      .then(() => process.exit(stoppedCode), fail);
   };
 
   const link = openSupervisorLink(env, () => {
@@ -70,6 +75,13 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
     setTimeout(() => process.exit(1), SAME_WISH_MS).unref();
     stop();
   });
+  const requestStop = (reason: string, exitCode = 0): void => {
+    if (stoppingSinceMs === undefined && exitCode !== 0) {
+      stoppedCode = exitCode;
+      link?.tell({ kind: 'failed', sentence: reason, exitCode });
+    }
+    stop();
+  };
   process.on('SIGTERM', stop);
   process.on('SIGINT', supervised ? () => undefined : stop);
   process.on('uncaughtException', fail);
@@ -81,7 +93,7 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
       env,
       signal: stopAsked.signal,
       progress: (step) => link?.tell({ kind: 'progress', ...step }),
-      requestStop: stop,
+      requestStop,
     });
     link?.tell({ kind: 'ready', facts: (await running).facts });
   } catch (error) {

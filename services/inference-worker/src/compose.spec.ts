@@ -2,17 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inference, models, Reason, type workerService } from '@bms/contracts';
+import { inference, models, Reason, workerService } from '@bms/contracts';
 import { GrpcChannel } from '@bms/grpc';
 import { FolderTakenError, StartError, type RunningService } from '@bms/lifecycle';
 import { matMulModel } from '@bms/onnx-inspect/testkit';
 import { createLogger } from '@bms/telemetry';
 import { rawOf, typedArrayOf } from '@bms/tensor';
 import { createClient } from '@bms/transport';
-import { startWorker } from './compose';
+import { startWorker, type WorkerRuntime } from './compose';
 import { loadConfig } from './config';
 import { desiredVersion } from './lifecycle/wanted-version.testkit';
 import { FakeRegistry, type Attachment } from './presence/fake-registry.testkit';
+import { DEVICE_FAILURE_EXIT_CODE } from './servables/device-health';
+import { FakeExecutor } from './servables/fake-executor.testkit';
 
 const { READY, FAILED } = models.ReplicaState;
 const quiet = Object.assign(createLogger('spec', 'error'), { level: 'silent' });
@@ -36,9 +38,17 @@ afterEach(async () => {
   rmSync(data, { recursive: true });
 });
 
+/** How the worker asked to be ended. */
+const asked: (readonly [reason: string, exitCode: number | undefined])[] = [];
+
 async function start(...flags: string[]): Promise<RunningService> {
+  return startOn(undefined, ...flags);
+}
+
+async function startOn(runtime: WorkerRuntime | undefined, ...flags: string[]): Promise<RunningService> {
   const argv = ['--data', data, '--grpc-port', '0', '--operations-port', '0', '--registry', address, ...flags];
-  const worker = await startWorker(loadConfig({ argv, env: {} }), { requestStop: () => undefined }, quiet);
+  const requestStop = (reason: string, exitCode?: number): void => void asked.push([reason, exitCode]);
+  const worker = await startWorker(loadConfig({ argv, env: {} }), { requestStop }, quiet, runtime);
   running.push(worker);
   return worker;
 }
@@ -167,5 +177,71 @@ describe('a worker', () => {
     ['GPU 1', /allowed is such as cpu, cuda:0, webgpu/],
   ])('does not start on the device %s instead of another one', async (device, message) => {
     await expect(start('--device', device, '--state', join(data, 'w'))).rejects.toThrow(message);
+  });
+
+  it('finds a device by itself, says which in its metrics, and has no memory to tell of where there is none', async () => {
+    const worker = await start('--device', 'auto');
+    const hello = await (await registry.nextAttachment()).hello();
+    const metrics = await (await fetch(`http://${worker.facts['operations']}/metrics`)).text();
+    expect(metrics).toContain(`bms_worker_device_info{device="${hello.device?.provider ?? ''}",name="`);
+    if (hello.device?.memoryBytes === 0n) expect(metrics).not.toMatch(/^bms_worker_device_memory_free_bytes\{/m);
+  });
+});
+
+describe('a worker whose device fails', () => {
+  const FATAL = 'CUDA failure 700: an illegal memory access was encountered';
+
+  /** A GPU that is lost to whoever runs on it. */
+  function failingGpu(): WorkerRuntime {
+    return {
+      openDevice: async () => ({ device: { provider: 'dml', index: undefined }, why: 'the spec says so' }),
+      makeExecutor: () => {
+        const executor = new FakeExecutor();
+        let warmUps = 32;
+        executor.answer = ({ inputs }) =>
+          warmUps-- > 0
+            ? { kind: 'answered', outputs: inputs, computeUs: 1 }
+            : { kind: 'failed', message: FATAL, computeUs: 1 };
+        const load = executor.load.bind(executor);
+        executor.load = async (signal) => {
+          const loading = load(signal);
+          executor.loaded();
+          return loading;
+        };
+        return executor;
+      },
+    };
+  }
+
+  it('answers what was on board so that routers replay it, takes nothing more, says why, and asks for a new process', async () => {
+    asked.length = 0;
+    const worker = await startOn(failingGpu());
+    const attachment = await attachmentOf([desired('mul', 1, matMulModel())]);
+    const ready = await attachment.report((given) => replica(given, 'mul')?.state === READY);
+    expect(replica(ready, 'mul')).toMatchObject({ provider: 'dml', fellBack: false });
+    expect((await attachment.hello()).device?.kind).toBe(workerService.DeviceKind.GPU);
+
+    await expect(predict(worker, 'mul')).rejects.toMatchObject({ reason: Reason.WORKER_LOST });
+    await expect(predict(worker, 'mul')).rejects.toMatchObject({ reason: Reason.DRAINING });
+    expect(await readyz(worker)).toBe(503);
+    const report = await attachment.report(({ deviceFailure }) => deviceFailure !== '');
+    expect(report.deviceFailure).toBe(FATAL);
+    expect(asked).toEqual([[`the device dml needs a new process: ${FATAL}`, DEVICE_FAILURE_EXIT_CODE]]);
+  });
+
+  it('holds back a version that has taken the device with it twice', async () => {
+    for (let death = 0; death < 2; death++) {
+      const worker = await startOn(failingGpu());
+      const attachment = await attachmentOf([desired('mul', 1, matMulModel())]);
+      await attachment.report((given) => replica(given, 'mul')?.state === READY);
+      await expect(predict(worker, 'mul')).rejects.toMatchObject({ reason: Reason.WORKER_LOST });
+      await attachment.report((given) => replica(given, 'mul')?.state === FAILED);
+      running.pop();
+      await worker.stop(AbortSignal.abort());
+    }
+    await startOn(failingGpu());
+    const attachment = await attachmentOf([desired('mul', 1, matMulModel())]);
+    const report = await attachment.report((given) => replica(given, 'mul')?.state === FAILED);
+    expect(replica(report, 'mul')?.reason).toMatch(/^quarantined: .*takes the device with it/);
   });
 });

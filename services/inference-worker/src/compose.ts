@@ -1,8 +1,8 @@
-import { hostname } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ArtifactCache } from '@bms/artifacts';
 import { ensureServiceToken, type ServiceToken } from '@bms/auth';
-import { inference, workerService } from '@bms/contracts';
+import { inference, type workerService } from '@bms/contracts';
 import { GrpcChannel, GrpcServer } from '@bms/grpc';
 import {
   advertisedHost,
@@ -16,6 +16,8 @@ import { createLogger, createMetrics, OperationsServer, type Logger, type Readin
 import { HealthService, mergeRoutes, reflectionRoutes } from '@bms/transport';
 import { systemClock as clock } from './clock';
 import type { WorkerConfig } from './config';
+import { watchDevice, type WorkerDevice } from './devices/worker-device';
+import { leaveWhenDeviceFails } from './leave-when-device-fails';
 import { inferRoutes } from './infer.handler';
 import { BlobDownloader } from './lifecycle/blob-downloader';
 import { DelayedRestart } from './lifecycle/delayed-restart';
@@ -28,32 +30,49 @@ import { PredictStack } from './predict.stack';
 import { linkLog } from './presence/link-log';
 import { RegistryLink } from './presence/registry-link';
 import { workerIdentity, type WorkerIdentity } from './presence/worker-identity';
-import { isCpu, describeDevice, type Device } from './servables/device';
-import { DevicePermits } from './servables/device-permits';
-import { deviceName } from './servables/onnx-device';
+import { isCpu, type Device } from './servables/device';
+import { defaultConcurrentRuns, DevicePermits } from './servables/device-permits';
+import type { ExecutorFactory } from './servables/executor';
+import { GuardedExecutor } from './servables/guarded-executor';
 import { OnnxExecutor } from './servables/onnx-executor';
 import { PredictQueue } from './servables/predict-queue';
 import { ServableSet } from './servables/servable-set';
-import { usableDevice } from './usable-device';
+import { usableDevice, type OpenDevice } from './usable-device';
+import { workerHello } from './worker-hello';
 import { workerMetrics } from './worker-metrics';
 
 const SERVICE = inference.GRPCInferenceServiceDefinition.fullName;
 
-const { CPU, GPU } = workerService.DeviceKind;
+/** A driver that does not tell of its device by then is asked no more. */
+const DEVICE_LOOK_MS = 10_000;
+
+/** What finds the device and runs models on it. */
+export interface WorkerRuntime {
+  readonly openDevice: OpenDevice;
+  readonly makeExecutor: ExecutorFactory;
+}
+
+function onnxRuntime({ messageLimit }: WorkerConfig): WorkerRuntime {
+  return { openDevice: usableDevice, makeExecutor: (spec) => OnnxExecutor.of(spec, messageLimit) };
+}
 
 /** Puts a worker together and starts it. Throws StartError or SettingsError where it cannot. */
 export async function startWorker(
-  config: WorkerConfig,
+  given: WorkerConfig,
   environment: Pick<ServiceEnvironment, 'requestStop'>,
-  logger: Logger = createLogger('inference-worker', config.logLevel),
+  logger: Logger = createLogger('inference-worker', given.logLevel),
+  runtime: WorkerRuntime = onnxRuntime(given),
 ): Promise<RunningService> {
-  const advertised = advertisedHost(config);
-  const token = ensureServiceToken(config.data);
-  const lock = lockFolder(config.state, 'inference-worker');
-  const self = workerIdentity(config.state);
-  const device = await usableDevice(config.device);
-  const requestStop = (reason: string): void => environment.requestStop(reason);
-  const worker = buildWorker(config, { token, device, requestStop, logger });
+  const advertised = advertisedHost(given);
+  const token = ensureServiceToken(given.data);
+  const lock = lockFolder(given.state, 'inference-worker');
+  const self = workerIdentity(given.state);
+  const { device: found, why } = await runtime.openDevice(given.device);
+  const device = await watchDevice(found, given, clock, AbortSignal.timeout(DEVICE_LOOK_MS));
+  const config = { ...given, concurrentRuns: given.concurrentRuns || concurrentRunsOf(given, found) };
+  const requestStop = (reason: string, exitCode?: number): void => environment.requestStop(reason, exitCode);
+  const { makeExecutor } = runtime;
+  const worker = buildWorker(config, { token, device, makeExecutor, requestStop, logger });
   const edges = openEdges(config, self, worker, logger);
 
   const close = async (): Promise<void> => {
@@ -67,15 +86,28 @@ export async function startWorker(
     throw error;
   });
   const facts = { grpc: `${advertised}:${grpcPort}`, operations: `${advertised}:${operationsPort}` };
-  const link = linkToRegistry(config, token, worker, logger, helloOf(config, self, device, facts));
+  const link = linkToRegistry(
+    config,
+    token,
+    worker,
+    logger,
+    workerHello({ config, self, device: device.facts, addresses: facts, nowMs: clock.now() }),
+  );
   edges.open(() => link.attached);
+  leaveWhenDeviceFails({ ...worker, reported: () => link.changed(), requestStop, logger });
   link.start();
-  logger.info({ ...facts, workerId: self.workerId, device: config.device, registry: config.registry }, 'worker serves');
+  device.meter?.start();
+  const { provider, name } = device.facts;
+  logger.info(
+    { ...facts, workerId: self.workerId, device: provider, name, why, registry: config.registry },
+    'worker serves',
+  );
 
   return {
     facts,
     stop: async (signal) => {
       worker.restart.cancel();
+      device.meter?.stop();
       edges.health.close();
       await link.drain('the worker stops', signal);
       edges.sayGoodbye();
@@ -90,6 +122,7 @@ export async function startWorker(
 
 /** What holds and runs versions. */
 interface Worker {
+  readonly device: WorkerDevice;
   readonly servables: ServableSet;
   readonly predictions: PredictStack;
   readonly queue: PredictQueue;
@@ -103,12 +136,13 @@ function buildWorker(
   config: WorkerConfig,
   given: {
     readonly token: ServiceToken;
-    readonly device: Device;
+    readonly device: WorkerDevice;
+    readonly makeExecutor: ExecutorFactory;
     readonly requestStop: (reason: string) => void;
     readonly logger: Logger;
   },
 ): Worker {
-  const { token, device, requestStop, logger } = given;
+  const { token, device, makeExecutor, requestStop, logger } = given;
   const servables = new ServableSet();
   const permits = new DevicePermits(config.concurrentRuns);
   const limits = { requests: config.queueRequests, bytes: config.queueBytes };
@@ -125,11 +159,14 @@ function buildWorker(
       fetch: (sha256, offsetBytes, signal) => downloader.download(sha256, offsetBytes, signal),
       now: () => clock.now(),
     }),
-    makeExecutor: (spec) => OnnxExecutor.of(spec, config.messageLimit),
+    makeExecutor: (spec) =>
+      isCpu(spec.device) ? makeExecutor(spec) : new GuardedExecutor(makeExecutor(spec), device.health),
     journal,
     ledger,
+    deviceLedger: device.ledger,
+    onFallback: (version, why) => logger.warn({ version, why }, 'version is loaded on the CPU instead'),
     clock,
-    device,
+    device: device.device,
     intraOpThreads: config.intraOpThreads,
   });
   const restart = new DelayedRestart({
@@ -147,6 +184,7 @@ function buildWorker(
     ledger,
     clock,
     localFolders: [resolve(config.cache), resolve(config.state), config.cache, config.state],
+    deviceFailed: () => device.health.failure !== undefined,
     requestRestart: (reason) => restart.request(reason),
     say: ({ version, phase, detail }) => {
       if (phase === 'failed') logger.error({ version, reason: detail }, 'version failed');
@@ -154,7 +192,7 @@ function buildWorker(
     },
   });
   const predictions = new PredictStack(queue, permits, clock);
-  return { servables, predictions, queue, reconciler, journal, ledger, restart };
+  return { device, servables, predictions, queue, reconciler, journal, ledger, restart };
 }
 
 /** Where callers and operators come in. */
@@ -169,10 +207,12 @@ interface Edges {
 }
 
 function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: Worker, logger: Logger): Edges {
-  const { servables, predictions, queue, reconciler, ledger } = worker;
+  const { device, servables, predictions, queue, reconciler, ledger } = worker;
   let leaving = false;
   let attached = (): boolean => false;
   const readiness = (): Readiness => {
+    const { failure } = device.health;
+    if (failure !== undefined) return { ready: false, reason: `the device needs a new process: ${failure}` };
     if (leaving) return { ready: false, reason: 'the worker stops' };
     if (attached() || servables.size > 0) return { ready: true };
     return {
@@ -185,6 +225,8 @@ function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: Worker, l
     queue: () => queue,
     replicas: () => reconciler.present(),
     memory: () => ledger.report(),
+    device: device.facts,
+    deviceUse: () => device.meter?.use,
   });
   const health = new HealthService();
   const grpc = new GrpcServer(
@@ -194,7 +236,7 @@ function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: Worker, l
         predictions,
         self,
         isReady: () => readiness().ready,
-        isLeaving: () => leaving,
+        isLeaving: () => leaving || device.health.failure !== undefined,
         observe,
         bmsVersion: ownVersion(__dirname),
       }),
@@ -221,7 +263,7 @@ function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: Worker, l
 function linkToRegistry(
   config: WorkerConfig,
   token: ServiceToken,
-  { reconciler, ledger }: Worker,
+  { reconciler, ledger, device }: Worker,
   logger: Logger,
   hello: workerService.WorkerHello,
 ): RegistryLink {
@@ -234,7 +276,8 @@ function linkToRegistry(
       generation: reconciler.generation,
       memory: ledger.report(),
       replicas: reconciler.present(),
-      deviceFailure: '',
+      device: device.meter?.use,
+      deviceFailure: device.health.failure ?? '',
     }),
     applyDesired: (set) => {
       if (!reconciler.apply(set)) {
@@ -249,31 +292,12 @@ function linkToRegistry(
     say: linkLog(logger),
   });
   reconciler.onChange(() => link.changed());
+  device.meter?.onMoved(() => link.changed());
   return link;
 }
 
-function helloOf(
-  config: WorkerConfig,
-  self: WorkerIdentity,
-  device: Device,
-  facts: { readonly grpc: string; readonly operations: string },
-): workerService.WorkerHello {
-  return {
-    ...self,
-    address: facts.grpc,
-    operationsAddress: facts.operations,
-    host: hostname(),
-    pid: BigInt(process.pid),
-    device: {
-      provider: describeDevice(device),
-      name: deviceName(device),
-      concurrentRuns: config.concurrentRuns,
-      kind: isCpu(device) ? CPU : GPU,
-      memoryBytes: 0n,
-    },
-    startedAtMs: BigInt(clock.now()),
-    bmsVersion: ownVersion(__dirname),
-  };
+function concurrentRunsOf({ intraOpThreads }: WorkerConfig, device: Device): number {
+  return defaultConcurrentRuns(isCpu(device), availableParallelism(), intraOpThreads);
 }
 
 /** A registry that is silent for one and a half seconds, or takes as long to connect to, is left for the next one. */

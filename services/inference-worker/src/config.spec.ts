@@ -13,7 +13,7 @@ describe('loadConfig', () => {
   it('takes 0 for "as the machine has it"', () => {
     const config = loadConfig({ argv: [], env: {} });
     expect(config.memoryLimit).toBeUndefined();
-    expect(config.concurrentRuns).toBeGreaterThan(0);
+    expect(config.concurrentRuns).toBe(0);
     expect(loadConfig({ argv: ['--memory-limit', '2GiB', '--concurrent-runs', '3'], env: {} })).toMatchObject({
       memoryLimit: 2 ** 31,
       concurrentRuns: 3,
@@ -28,6 +28,13 @@ describe('loadConfig', () => {
     const wrong = (): unknown => loadConfig({ argv: ['--intra-op-threads', '0'], env: {} });
     expect(wrong).toThrow(SettingsError);
     expect(wrong).toThrow('setting intraOpThreads (--intra-op-threads, BMS_INTRA_OP_THREADS) is "0"');
+  });
+});
+
+describe('what drivers are told', () => {
+  it('is read from the environment', () => {
+    const env = { CUDA_VISIBLE_DEVICES: '1', VK_ICD_FILENAMES: '/one.json' };
+    expect(loadConfig({ argv: [], env })).toMatchObject({ cudaVisibleDevices: '1', vulkanDriver: '/one.json' });
   });
 });
 

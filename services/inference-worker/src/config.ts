@@ -1,10 +1,8 @@
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { PREVIOUS_EXIT_VARIABLE } from '@bms/lifecycle';
 import { loadSettings, serviceFields, setting, type SettingsSources } from '@bms/settings';
 import { MESSAGE_LIMIT_BYTES_DEFAULT } from '@bms/transport';
 import { z } from 'zod';
-import { defaultConcurrentRuns } from './servables/device-permits';
 
 export const settingsSchema = z.object({
   ...serviceFields,
@@ -16,7 +14,9 @@ export const settingsSchema = z.object({
     .optionalText()
     .describe('folder of fetched artifacts, shared by the workers of a host: DATA/cache unless told'),
   cacheLimit: setting.bytes(20 * 2 ** 30).describe('what the cache may take on disk'),
-  device: setting.text('cpu').describe('execution provider: cpu, cuda:0, webgpu'),
+  device: setting
+    .text('cpu')
+    .describe('what models run on: cpu, cuda, cuda:1, webgpu, or auto (the first GPU that works, else the CPU)'),
   messageLimit: setting.bytes(MESSAGE_LIMIT_BYTES_DEFAULT, 1024).describe('largest request, and largest answer'),
   memoryLimit: setting
     .bytes(0, 0)
@@ -39,18 +39,23 @@ export type WorkerConfig = Omit<z.infer<typeof settingsSchema>, 'state' | 'cache
   readonly memoryLimit: number | undefined;
   /** How the process before this one ended, as its supervisor tells: "SIGSEGV", "exit code 1". undefined: nobody tells. */
   readonly previousExit: string | undefined;
+  /** What drivers of GPUs are told by the environment: which GPUs there are, which Vulkan driver to take. */
+  readonly cudaVisibleDevices: string | undefined;
+  readonly vulkanDriver: string | undefined;
 };
 
 /** Throws SettingsError. */
 export function loadConfig(sources: SettingsSources): WorkerConfig {
   const given = loadSettings('worker', settingsSchema, sources);
-  const { data, device, intraOpThreads, concurrentRuns, memoryLimit } = given;
+  const { data, memoryLimit } = given;
+  const { env } = sources;
   return {
     ...given,
     state: given.state ?? join(data, 'workers', '0'),
     cache: given.cache ?? join(data, 'cache'),
     memoryLimit: memoryLimit === 0 ? undefined : memoryLimit,
-    concurrentRuns: concurrentRuns || defaultConcurrentRuns(device === 'cpu', availableParallelism(), intraOpThreads),
-    previousExit: sources.env[PREVIOUS_EXIT_VARIABLE],
+    previousExit: env[PREVIOUS_EXIT_VARIABLE],
+    cudaVisibleDevices: env['CUDA_VISIBLE_DEVICES'],
+    vulkanDriver: env['VK_DRIVER_FILES'] ?? env['VK_ICD_FILENAMES'],
   };
 }

@@ -29,7 +29,10 @@ async function hold(tenant: string, model: string, version: bigint, bytes: Uint8
   const modelFile = join(folder, `${tenant}-${model}-${version}.onnx`);
   writeFileSync(modelFile, bytes);
   const device = { provider: 'cpu', index: undefined };
-  const executor = OnnxExecutor.of({ modelFile, device, intraOpThreads: 1, graphOptimization: 'all' }, 64 * 2 ** 20);
+  const executor = OnnxExecutor.of(
+    { modelFile, device, intraOpThreads: 1, graphOptimization: 'all', providerOptions: {} },
+    64 * 2 ** 20,
+  );
   await executor.load(new AbortController().signal);
   const signature = await signatureOf(modelFile);
   const servable = new Servable(models.VersionRef.create({ tenant, model, version }), signature, executor);

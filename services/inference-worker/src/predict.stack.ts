@@ -41,6 +41,11 @@ export class PredictStack {
     return entry.answer;
   }
 
+  /** Nothing runs here any more: what waits is answered with `error`; what runs ends by itself. */
+  refuseAll(error: BmsError): void {
+    this.queue.refuseAll(error);
+  }
+
   /** Once per turn of the event loop, so that requests that arrived together can run together. */
   private dispatchSoon(): void {
     if (this.dispatching) return;

@@ -1,21 +1,41 @@
 import { StartError } from '@bms/lifecycle';
 import { flagOf, variableOf } from '@bms/settings';
+import { findDevice, type FoundDevice } from './devices/find-device';
+import { renderNodes } from './devices/gpu-hardware';
 import { parseDevice, type Device } from './servables/device';
 import { checkDevice, DeviceUnavailableError } from './servables/onnx-device';
 
 /** How long the tiny run that proves a device may take: a GPU's libraries are large. */
 const DEVICE_CHECK_MS = 60_000;
 
-/** The device that the setting names, proven to run models. Throws StartError: no other one is ever taken instead. */
-export async function usableDevice(text: string): Promise<Device> {
+/** Opens the device that a setting names. */
+export type OpenDevice = (text: string) => Promise<FoundDevice>;
+
+/**
+ * The device that the setting names, proven to run models, or the one that `auto` finds. Throws StartError: where a device
+ * is named no other one is ever taken instead.
+ */
+export async function usableDevice(text: string): Promise<FoundDevice> {
+  if (text === 'auto') return findDevice({ trouble, hasAdapter: hasAdapter() });
   const setting = `setting device (${flagOf('device')}, ${variableOf('device')}) is ${JSON.stringify(text)}`;
   const device = parseDevice(text);
-  if (device === undefined) throw new StartError(`${setting}: allowed is such as cpu, cuda:0, webgpu`);
+  if (device === undefined) throw new StartError(`${setting}: allowed is such as cpu, cuda:0, webgpu, or auto`);
+  const why = await trouble(device);
+  if (why !== undefined) throw new StartError(`${setting}: ${why}`);
+  return { device, why: 'as the setting says' };
+}
+
+async function trouble(device: Device): Promise<string | undefined> {
   try {
     await checkDevice(device, AbortSignal.timeout(DEVICE_CHECK_MS));
+    return undefined;
   } catch (error) {
-    if (error instanceof DeviceUnavailableError) throw new StartError(`${setting}: ${error.message}`);
+    if (error instanceof DeviceUnavailableError) return error.message;
     throw error;
   }
-  return device;
+}
+
+/** Where Linux does not tell, its own graphics system has an adapter. */
+function hasAdapter(): boolean {
+  return process.platform !== 'linux' || renderNodes().length > 0;
 }

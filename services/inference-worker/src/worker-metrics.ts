@@ -1,4 +1,4 @@
-import { models, type workerService } from '@bms/contracts';
+import { models, workerService } from '@bms/contracts';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, type Registry } from '@bms/telemetry';
 import type { PredictionObserved } from './infer.handler';
 
@@ -8,6 +8,9 @@ export interface WorkerGauges {
   readonly queue: () => { readonly depth: number; readonly bytes: number };
   readonly replicas: () => readonly models.ReplicaStatus[];
   readonly memory: () => workerService.Memory;
+  readonly device: Pick<workerService.Device, 'provider' | 'name' | 'kind'>;
+  /** undefined: it cannot be measured. */
+  readonly deviceUse: () => workerService.DeviceUse | undefined;
 }
 
 const BY_VERSION = ['tenant', 'model', 'version'] as const;
@@ -36,6 +39,7 @@ export function workerMetrics(registry: Registry, gauges: WorkerGauges): (predic
     registers,
   });
   registerGauges(registry, gauges);
+  registerDevice(registry, gauges);
   return ({ servable, outcome, timings }) => {
     const { tenant, model, version } = servable.ref;
     const labels = { tenant, model, version: String(version) };
@@ -66,7 +70,7 @@ function registerGauges(registry: Registry, { queue, replicas, memory }: WorkerG
   });
   const held: Gauge = new Gauge({
     name: 'bms_worker_replica_memory_bytes',
-    help: 'What the process grew by while the version was loaded, measured',
+    help: 'What the device, where that is measured, or the process grew by while the version was loaded',
     labelNames: BY_VERSION,
     registers: [registry],
     collect: () => {
@@ -77,6 +81,36 @@ function registerGauges(registry: Registry, { queue, replicas, memory }: WorkerG
       }
     },
   });
+}
+
+function registerDevice(registry: Registry, { device, deviceUse }: WorkerGauges): void {
+  const { provider, name, kind } = device;
+  const kindName = kind === workerService.DeviceKind.GPU ? 'gpu' : 'cpu';
+  new Gauge({
+    name: 'bms_worker_device_info',
+    help: 'What the worker runs its models on; always 1',
+    labelNames: ['device', 'name', 'kind'],
+    registers: [registry],
+  }).set({ device: provider, name, kind: kindName }, 1);
+  // Nothing is exported where nobody can measure: a zero would read as a full device.
+  const measured = (metric: string, help: string, read: (use: workerService.DeviceUse) => number): void => {
+    const gauge: Gauge = new Gauge({
+      name: metric,
+      help,
+      labelNames: ['device'],
+      registers: [registry],
+      collect: () => {
+        gauge.reset();
+        const use = deviceUse();
+        const value = use === undefined ? -1 : read(use);
+        if (value >= 0) gauge.set({ device: provider }, value);
+      },
+    });
+  };
+  const help = "the device's own memory, whoever uses it";
+  measured('bms_worker_device_memory_total_bytes', `All of ${help}`, (use) => Number(use.memoryTotalBytes));
+  measured('bms_worker_device_memory_free_bytes', `What is free of ${help}`, (use) => Number(use.memoryFreeBytes));
+  measured('bms_worker_device_busy_ratio', 'How busy the device was lately, 0 to 1', (use) => use.busyPercent / 100);
 }
 
 function stateName(state: models.ReplicaState): string {

@@ -90,7 +90,7 @@ describe('LoadJournal', () => {
       journal.beginLoad(bad);
       if (during === 'service') journal.endLoad(bad, true);
       writeFileSync(journal.runMarkFile(bad.id), '1');
-      journal.countStuck(bad, during);
+      journal.countDeath(bad, during);
       return undefined;
     };
     expect(hang()).toBeUndefined();
@@ -103,8 +103,8 @@ describe('LoadJournal', () => {
     const journal = new LoadJournal(folder, undefined);
     journal.beginLoad(bad);
     for (let run = 0; run < 2; run++) {
-      journal.countStuck(good, 'service');
-      journal.countStuck(wanted('bad', 1, { digest: 'repaired' }), 'service');
+      journal.countDeath(good, 'service');
+      journal.countDeath(wanted('bad', 1, { digest: 'repaired' }), 'service');
     }
     journal.close();
     const next = new LoadJournal(folder, undefined);

@@ -29,7 +29,8 @@ type Entry = z.infer<typeof entrySchema>;
  *
  * While a version is loaded every death counts but an orderly exit: the kernel's memory killer sends SIGKILL. While it
  * runs only a crash counts, and only where the supervisor told of it: otherwise `kill -9` under load would look the same.
- * A run that never returns counts as the death that it leads to: only the end of the process frees its thread.
+ * A run that never returns, or that takes the device with it, counts as the death that it leads to: only a new process
+ * has a free thread, or a device, again.
  */
 export class LoadJournal {
   private readonly entries = new Map<VersionId, Entry>();
@@ -69,7 +70,7 @@ export class LoadJournal {
     const when =
       runDeaths === 0 ? 'while it was loaded' : loadDeaths === 0 ? 'while it ran' : 'while it was loaded or ran';
     return (
-      `quarantined: this worker died ${loadDeaths + runDeaths} times ${when} (a run that never returns counts); ` +
+      `quarantined: this worker died ${loadDeaths + runDeaths} times ${when} (a run that never returns, or takes the device with it, counts); ` +
       'it is tried again once it was taken offline and published anew'
     );
   }
@@ -103,10 +104,11 @@ export class LoadJournal {
   }
 
   /**
-   * A run of the version never returns, so that this process has to end: counts at once, since it ends in order.
+   * A run of the version never returns, or took the device with it, so that this process has to end: counts at once, since
+   * it ends in order.
    * @param during its load, whose warm-up runs, or its service; nothing counts once the version is desired otherwise
    */
-  countStuck({ id, fingerprint }: WantedVersion, during: 'load' | 'service'): void {
+  countDeath({ id, fingerprint }: WantedVersion, during: 'load' | 'service'): void {
     const entry = this.entries.get(id);
     if (entry?.fingerprint !== fingerprint) return;
     const { loadDeaths, runDeaths } = entry;

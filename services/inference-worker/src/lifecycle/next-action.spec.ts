@@ -9,7 +9,7 @@ const suspect = wanted('suspect', 1);
 const isSuspect = (version: typeof a): boolean => version === suspect;
 const loading: ReplicaPhase = { kind: 'loading' };
 const warming: ReplicaPhase = { kind: 'warming' };
-const ready: ReplicaPhase = { kind: 'ready', memoryBytes: 1, unwarmed: undefined };
+const ready: ReplicaPhase = { kind: 'ready', memoryBytes: 1, unwarmed: undefined, provider: 'cpu', fellBack: false };
 const draining: ReplicaPhase = { kind: 'draining', memoryBytes: 1 };
 const failed = (retryAtMs: number | undefined): ReplicaPhase => ({
   kind: 'failed',

@@ -34,6 +34,8 @@ function setUp() {
   const restarts: string[] = [];
   /** Whether the thread of a load goes on when the load is given up. */
   const givenUp = { asStuck: false };
+  const device = { failed: false };
+  const onCpu = { provider: 'cpu', fellBack: false };
   const journal = new LoadJournal(join(folder, 'journal'), undefined);
   const reconciler = new Reconciler({
     loader: {
@@ -41,7 +43,7 @@ function setUp() {
         new Promise<BroughtUp>((resolve, reject) => {
           const executor = new FakeExecutor();
           const servable = new Servable(version.ref, version.signature, executor);
-          const succeed = (unwarmed?: string): void => resolve({ servable, memoryBytes: 5, unwarmed });
+          const succeed = (unwarmed?: string): void => resolve({ servable, memoryBytes: 5, unwarmed, ...onCpu });
           signal.addEventListener('abort', () =>
             reject(givenUp.asStuck ? new StuckError('it does not return', executor.ended) : (signal.reason as Error)),
           );
@@ -56,6 +58,7 @@ function setUp() {
     ),
     clock,
     localFolders: ['/home/me/cache'],
+    deviceFailed: () => device.failed,
     requestRestart: (reason) => restarts.push(reason),
     say: () => undefined,
   });

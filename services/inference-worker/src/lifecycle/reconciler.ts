@@ -5,7 +5,7 @@ import type { ServableSet } from '../servables/servable-set';
 import type { LoadJournal } from './load-journal';
 import type { MemoryLedger } from './memory-ledger';
 import { nextAction, type PresentReplica } from './next-action';
-import { heldBytes, replicaStatus, type ReplicaPhase } from './replica-phase';
+import { heldBytes, heldOf, replicaStatus, type ReplicaPhase } from './replica-phase';
 import { retryDelayMs } from './retry-delay';
 import { DoesNotFitError, type BroughtUp, type VersionLoader } from './version-loader';
 import { RETURNS_WITHIN_MS, StuckError } from './warm-up';
@@ -20,6 +20,8 @@ export interface ReconcilerParts {
   readonly journal: LoadJournal;
   readonly ledger: MemoryLedger;
   readonly clock: Clock;
+  /** Whether the device failed, which ends this process. */
+  readonly deviceFailed: () => boolean;
   /** Asks for a new process, which alone can use memory that this one cannot give back. */
   readonly requestRestart: (reason: string) => void;
   /** Folders of this machine, such as the cache: reasons, which travel through the mesh, do not name them. */
@@ -166,22 +168,22 @@ export class Reconciler {
       if (error instanceof StuckError) void this.awaitThread(replica.wanted.id, error);
       return;
     }
-    const { servable, memoryBytes, unwarmed } = broughtUp;
+    const { servable, memoryBytes, unwarmed, provider, fellBack } = broughtUp;
     replica.servable = servable;
     if (signal.aborted) {
       await this.finish(replica, servable);
       return;
     }
     servables.add(servable);
-    void servable.executor.lost.then((why) => this.broke(replica, servable, new Error(`it broke: ${why}`)));
+    void servable.executor.lost.then((why) => this.isLost(replica, servable, why));
     void servable.stuck.then(() => this.isStuck(replica, servable));
-    this.setPhase(replica, { kind: 'ready', memoryBytes, unwarmed });
+    this.setPhase(replica, { kind: 'ready', memoryBytes, unwarmed, provider, fellBack });
   }
 
   private failedToLoad(replica: Replica, error: unknown, failures: number): void {
     const { journal, requestRestart } = this.parts;
     const isStuck = error instanceof StuckError;
-    if (isStuck) journal.countStuck(replica.wanted, 'load');
+    if (isStuck) journal.countDeath(replica.wanted, 'load');
     this.failed(replica, error, failures);
     // Otherwise its thread would take a core for as long as this process lives.
     if (isStuck) requestRestart(`a warm-up run of ${replica.wanted.id} does not return`);
@@ -204,6 +206,12 @@ export class Reconciler {
     if (error instanceof DoesNotFitError && ledger.isFragmented(held)) requestRestart('memory is fragmented');
   }
 
+  private isLost(replica: Replica, servable: Servable, why: string): void {
+    // Only the executor whose run took the device with it is lost by that.
+    if (this.parts.deviceFailed()) this.parts.journal.countDeath(replica.wanted, 'service');
+    this.broke(replica, servable, new Error(`it broke: ${why}`));
+  }
+
   /** A replica that was ready is lost. */
   private broke(replica: Replica, servable: Servable, why: Error): void {
     if (replica.phase.kind !== 'ready') return;
@@ -215,7 +223,7 @@ export class Reconciler {
   /** Its thread cannot be ended, so that only a new process can hold the version again. */
   private isStuck(replica: Replica, servable: Servable): void {
     this.stuckThreads = true;
-    this.parts.journal.countStuck(replica.wanted, 'service');
+    this.parts.journal.countDeath(replica.wanted, 'service');
     this.broke(replica, servable, new StuckError('it broke: a run of it does not return'));
     void servable.executor.close(); // frees the thread, should the run return after all
     this.parts.requestRestart(`a run of ${servable.id} does not return`);
@@ -229,7 +237,7 @@ export class Reconciler {
       this.remove(replica);
       return;
     }
-    this.setPhase(replica, { kind: 'draining', memoryBytes: heldBytes(phase) });
+    this.setPhase(replica, { kind: 'draining', ...heldOf(phase) });
     replica.giveUp.abort(new Error('the version is not wanted any more'));
     if (servable !== undefined) this.track(this.finish(replica, servable));
   }

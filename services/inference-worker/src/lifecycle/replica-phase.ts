@@ -11,14 +11,24 @@ import { assertNever, models } from '@bms/contracts';
 export type ReplicaPhase =
   | { readonly kind: 'loading' }
   | { readonly kind: 'warming' }
-  | { readonly kind: 'ready'; readonly memoryBytes: number; readonly unwarmed: string | undefined }
-  | { readonly kind: 'draining'; readonly memoryBytes: number }
+  | ({ readonly kind: 'ready'; readonly unwarmed: string | undefined } & Held)
+  | ({ readonly kind: 'draining' } & Partial<Held>)
   | {
       readonly kind: 'failed';
       readonly reason: string;
       readonly failures: number;
       readonly retryAtMs: number | undefined;
     };
+
+/** What a replica takes, and where it runs. */
+export interface Held {
+  /** Measured, of its device or, where that is not measured, of the process. */
+  readonly memoryBytes: number;
+  /** cpu, cuda:0, webgpu */
+  readonly provider: string;
+  /** On the CPU instead of the worker's device, which cannot run the model. */
+  readonly fellBack: boolean;
+}
 
 /** Whether the replica takes a place among those that load side by side. */
 export function isComingUp(phase: ReplicaPhase): boolean {
@@ -27,17 +37,26 @@ export function isComingUp(phase: ReplicaPhase): boolean {
 
 /** The memory that the replica was measured to hold. */
 export function heldBytes(phase: ReplicaPhase): number {
-  return 'memoryBytes' in phase ? phase.memoryBytes : 0;
+  return heldOf(phase).memoryBytes;
+}
+
+/** Where the replica runs and what it takes; nothing before it is loaded. */
+export function heldOf(phase: ReplicaPhase): Held {
+  const { memoryBytes = 0, provider = '', fellBack = false }: Partial<Held> = 'fellBack' in phase ? phase : {};
+  return { memoryBytes, provider, fellBack };
 }
 
 /** As the registry is told. */
 export function replicaStatus(ref: models.VersionRef, phase: ReplicaPhase, sinceMs: number): models.ReplicaStatus {
+  const { memoryBytes, provider, fellBack } = heldOf(phase);
   return models.ReplicaStatus.create({
     ref,
     state: stateOf(phase),
     sinceMs: BigInt(Math.round(sinceMs)),
     reason: phase.kind === 'failed' ? phase.reason : phase.kind === 'ready' ? (phase.unwarmed ?? '') : '',
-    memoryBytes: BigInt(heldBytes(phase)),
+    memoryBytes: BigInt(memoryBytes),
+    provider,
+    fellBack,
     unwarmed: phase.kind === 'ready' && phase.unwarmed !== undefined,
   });
 }

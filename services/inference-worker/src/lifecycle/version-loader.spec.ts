@@ -2,17 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualClock, settled } from '../manual-clock.testkit';
+import { ProviderCannotRunError } from '../servables/executor';
 import { FakeExecutor } from '../servables/fake-executor.testkit';
 import { LoadJournal } from './load-journal';
 import { MemoryLedger } from './memory-ledger';
 import { DoesNotFitError, VersionLoader, type VersionLoaderParts } from './version-loader';
+import type { WantedVersion } from './wanted-version';
 import { wanted } from './wanted-version.testkit';
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'bms-loader-'))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function setUp() {
+function setUp(parts: Partial<VersionLoaderParts> = {}) {
   const memory = { resident: 1_000, total: 1_000_000 };
   const executors: FakeExecutor[] = [];
   const released: string[] = [];
@@ -45,6 +47,7 @@ function setUp() {
     clock: new ManualClock(),
     device: { provider: 'cpu', index: undefined },
     intraOpThreads: 3,
+    ...parts,
   });
   /** Another start of the process: what this one left in the journal counts as a death. */
   const restart = (): LoadJournal => new LoadJournal(join(folder, 'journal'), undefined);
@@ -124,5 +127,81 @@ describe('VersionLoader', () => {
       await settled();
     }
     expect(setUp().restart().quarantine(version)).toMatch(/^quarantined: /);
+  });
+
+  describe('on a GPU', () => {
+    const webgpu = { provider: 'webgpu', index: undefined };
+    const cannot = new ProviderCannotRunError('This session contains graph nodes that are assigned to the CPU.');
+    const wish = (device: string, fallback = ''): WantedVersion =>
+      wanted('m', 1, {
+        config: { device, fallback, providerOptions: { webgpu: { options: { preferredLayout: 'NHWC' } } } },
+      });
+
+    it("gives the session the options of its device's provider, and says where it runs", async () => {
+      const { loader, executors } = setUp({ device: webgpu });
+      const bringing = loader.bringUp(wish('gpu'), signal, () => undefined);
+      await settled();
+      expect(executors[0]?.spec?.providerOptions).toEqual({ preferredLayout: 'NHWC' });
+      executors[0]?.loaded();
+      await expect(bringing).resolves.toMatchObject({ provider: 'webgpu', fellBack: false });
+    });
+
+    it('loads a second time, on the CPU, what the device cannot run, where the config allows it, and says so', async () => {
+      const said: string[] = [];
+      const { loader, executors } = setUp({ device: webgpu, onFallback: (_, why) => said.push(why) });
+      const bringing = loader.bringUp(wish('gpu', 'cpu'), signal, () => undefined);
+      await settled();
+      executors[0]?.rejectLoad(cannot);
+      await settled();
+      expect([executors[0]?.closed, executors[1]?.spec?.device.provider]).toEqual([true, 'cpu']);
+      expect(executors[1]?.spec?.providerOptions).toEqual({});
+      executors[1]?.loaded();
+      await expect(bringing).resolves.toMatchObject({ provider: 'cpu', fellBack: true });
+      expect(said).toEqual([expect.stringMatching(/^webgpu cannot run it as a whole: This session/)]);
+    });
+
+    it('takes nothing else where the config does not allow it, and names the way out', async () => {
+      const { loader, executors } = setUp({ device: webgpu });
+      const bringing = loader.bringUp(wish(''), signal, () => undefined);
+      await settled();
+      executors[0]?.rejectLoad(cannot);
+      await expect(bringing).rejects.toThrow(/webgpu cannot run it .*"fallback": "cpu" in its config/);
+      expect(executors).toHaveLength(1);
+    });
+
+    it('does not fall back from any other failure', async () => {
+      const { loader, executors } = setUp({ device: webgpu });
+      const bringing = loader.bringUp(wish('gpu', 'cpu'), signal, () => undefined);
+      await settled();
+      executors[0]?.failLoad('Protobuf parsing failed.');
+      await expect(bringing).rejects.toThrow('Protobuf parsing failed.');
+      expect(executors).toHaveLength(1);
+    });
+
+    it('refuses a version that wishes for another device', async () => {
+      const { loader } = setUp({ device: webgpu });
+      const bringing = loader.bringUp(wish('cuda', 'cpu'), signal, () => undefined);
+      await expect(bringing).rejects.toThrow('it is to run on cuda, and this worker runs on webgpu');
+      await expect(setUp().loader.bringUp(wish('gpu'), signal, () => undefined)).rejects.toThrow(
+        'it is to run on gpu, and this worker runs on cpu',
+      );
+    });
+
+    it("goes by the device's own memory where that is measured", async () => {
+      const deviceMemory = { used: 0 };
+      const deviceLedger = {
+        measure: async () => ({ end: async () => deviceMemory.used }),
+        freeBytes: () => 2 ** 20,
+      };
+      const { loader, executors, memory } = setUp({ device: webgpu, deviceLedger });
+      const bringing = loader.bringUp(wish('gpu'), signal, () => undefined);
+      await settled();
+      deviceMemory.used = 123;
+      memory.resident += 77;
+      executors[0]?.loaded();
+      await expect(bringing).resolves.toMatchObject({ memoryBytes: 123 });
+      const large = wanted('m', 2, { sizeBytes: 2 ** 21 });
+      await expect(loader.bringUp(large, signal, () => undefined)).rejects.toThrow('and 1 MiB are free here');
+    });
   });
 });

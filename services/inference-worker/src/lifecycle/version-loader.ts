@@ -1,8 +1,8 @@
 import type { ArtifactCache, MaterializedArtifact } from '@bms/artifacts';
-import { GRAPH_OPTIMIZATIONS, type GraphOptimization, type models } from '@bms/contracts';
+import { deviceFit, GRAPH_OPTIMIZATIONS, type GraphOptimization, type models, type VersionId } from '@bms/contracts';
 import type { Clock } from '../clock';
-import type { Device } from '../servables/device';
-import type { Executor, ExecutorFactory, RunRequest } from '../servables/executor';
+import { CPU_DEVICE, describeDevice, offerOf, type Device } from '../servables/device';
+import { ProviderCannotRunError, type Executor, type ExecutorFactory, type RunRequest } from '../servables/executor';
 import { Servable } from '../servables/servable';
 import type { LoadJournal } from './load-journal';
 import type { MemoryLedger } from './memory-ledger';
@@ -18,8 +18,12 @@ export class DoesNotFitError extends Error {
 /** A version that came up. */
 export interface BroughtUp {
   readonly servable: Servable;
-  /** What the process grew by while it was loaded and warmed up. */
+  /** What the device, where that is measured, or else the process grew by while it was loaded and warmed up. */
   readonly memoryBytes: number;
+  /** What it runs on: cpu, cuda:0, webgpu. */
+  readonly provider: string;
+  /** On the CPU, since the worker's device cannot run the model as a whole and its config allows that. */
+  readonly fellBack: boolean;
   /** Why the model refused its warm-up; undefined: it did not. */
   readonly unwarmed: string | undefined;
 }
@@ -29,10 +33,25 @@ export interface VersionLoaderParts {
   readonly makeExecutor: ExecutorFactory;
   readonly journal: LoadJournal;
   readonly ledger: MemoryLedger;
+  /** Of the device's own memory; undefined: it has none, or nobody can measure it. */
+  readonly deviceLedger?: ReplicaMemory | undefined;
+  /** Told before a version is loaded a second time, on the CPU; `why` is ONNX Runtime's sentence. */
+  readonly onFallback?: (version: VersionId, why: string) => void;
   readonly clock: Clock;
   readonly device: Device;
   /** Threads inside one run where the version's config does not say. */
   readonly intraOpThreads: number;
+}
+
+/** Memory that loading takes, of the process or of a device. */
+export interface ReplicaMemory {
+  /** Begins to measure one load; `end` answers the bytes. */
+  measure(): Growth | Promise<Growth>;
+  freeBytes(): number;
+}
+
+export interface Growth {
+  end(): number | Promise<number>;
 }
 
 /** Brings one version up: files → memory that suffices → session in a fresh executor → warm-up. */
@@ -48,6 +67,7 @@ export class VersionLoader {
    */
   async bringUp(wanted: WantedVersion, signal: AbortSignal, onWarming: () => void): Promise<BroughtUp> {
     const { artifacts, journal } = this.parts;
+    this.checkDevice(wanted);
     const files = await artifacts.materialize(wanted.artifact, signal);
     try {
       this.checkFits(wanted);
@@ -65,33 +85,64 @@ export class VersionLoader {
     }
   }
 
+  /** Loads on the worker's device; a second time, on the CPU, only where that cannot run the model and the config allows it. */
   private async start(
+    wanted: WantedVersion,
+    files: Pick<MaterializedArtifact, 'entryPath' | 'folder'>,
+    signal: AbortSignal,
+    onWarming: () => void,
+  ): Promise<BroughtUp> {
+    const { device, onFallback } = this.parts;
+    try {
+      return await this.startOn(device, wanted, files, signal, onWarming);
+    } catch (error) {
+      if (!(error instanceof ProviderCannotRunError)) throw error;
+      const why = `${describeDevice(device)} cannot run it as a whole: ${error.message}`;
+      if (wanted.config.fallback !== 'cpu') {
+        throw new Error(`${why} With "fallback": "cpu" in its config it would be loaded on the CPU here`, {
+          cause: error,
+        });
+      }
+      onFallback?.(wanted.id, why);
+      return { ...(await this.startOn(CPU_DEVICE, wanted, files, signal, onWarming)), fellBack: true };
+    }
+  }
+
+  private async startOn(
+    device: Device,
     wanted: WantedVersion,
     { entryPath, folder }: Pick<MaterializedArtifact, 'entryPath' | 'folder'>,
     signal: AbortSignal,
     onWarming: () => void,
   ): Promise<BroughtUp> {
-    const { makeExecutor, journal, ledger, device, intraOpThreads } = this.parts;
+    const { makeExecutor, journal, intraOpThreads } = this.parts;
+    const { config } = wanted;
     const executor = makeExecutor({
       modelFile: entryPath,
       device,
-      intraOpThreads: wanted.config.intraOpThreads || intraOpThreads,
-      graphOptimization: graphOptimizationOf(wanted.config),
+      intraOpThreads: config.intraOpThreads || intraOpThreads,
+      graphOptimization: graphOptimizationOf(config),
+      providerOptions: config.providerOptions[device.provider]?.options ?? {},
       runMarkFile: journal.runMarkFile(wanted.id),
     });
-    const growth = ledger.measure();
+    const growth = await this.memoryOf(device).measure();
     try {
       await executor.load(signal);
       onWarming();
       const unwarmed = await this.warm(wanted, executor, folder, signal);
-      const memoryBytes = growth.end();
-      this.measuredBytes.set(wanted.artifact.digest, memoryBytes);
-      return { servable: new Servable(wanted.ref, wanted.signature, executor), memoryBytes, unwarmed };
+      const memoryBytes = await growth.end();
+      if (device === this.parts.device) this.measuredBytes.set(wanted.artifact.digest, memoryBytes);
+      const servable = new Servable(wanted.ref, wanted.signature, executor);
+      return { servable, memoryBytes, unwarmed, provider: describeDevice(device), fellBack: false };
     } catch (error) {
-      growth.end();
+      await growth.end();
       if (!(await executor.close())) throw new StuckError('a run of its warm-up does not return', executor.ended);
       throw error;
     }
+  }
+
+  private memoryOf(device: Device): ReplicaMemory {
+    return (device === this.parts.device ? this.parts.deviceLedger : undefined) ?? this.parts.ledger;
   }
 
   private async warm(
@@ -111,10 +162,17 @@ export class VersionLoader {
     return warmUp(executor, examples, this.parts.clock, signal);
   }
 
+  /** Placement sends no version here that must not run here; a worker that came back with another device may still be sent one. */
+  private checkDevice({ config }: WantedVersion): void {
+    const { device } = this.parts;
+    if (deviceFit(config, offerOf(device)) !== 'unfit') return;
+    throw new Error(`it is to run on ${config.device}, and this worker runs on ${describeDevice(device)}`);
+  }
+
   private checkFits({ artifact }: WantedVersion): void {
     const measured = this.measuredBytes.get(artifact.digest);
     const neededBytes = Math.max(Number(artifact.sizeBytes), measured ?? 0);
-    const freeBytes = this.parts.ledger.freeBytes();
+    const freeBytes = this.memoryOf(this.parts.device).freeBytes();
     if (neededBytes <= freeBytes) return;
     const how = measured === undefined ? 'its files alone take' : 'it took before';
     throw new DoesNotFitError(

@@ -5,9 +5,15 @@ import { wantedVersion, type WantedVersion } from './wanted-version';
 export function desiredVersion(
   model: string,
   version: number,
-  more: { digest?: string; signature?: models.Signature; sizeBytes?: number; files?: models.ArtifactFile[] } = {},
+  more: {
+    digest?: string;
+    signature?: models.Signature;
+    sizeBytes?: number;
+    files?: models.ArtifactFile[];
+    config?: Partial<models.VersionConfig>;
+  } = {},
 ): workerService.DesiredVersion {
-  const { digest = `digest-${model}-${version}`, signature, sizeBytes = 10, files = [] } = more;
+  const { digest = `digest-${model}-${version}`, signature, sizeBytes = 10, files = [], config = {} } = more;
   return workerService.DesiredVersion.create({
     ref: { tenant: 'default', model, version: BigInt(version) },
     artifact: { digest, sizeBytes: BigInt(sizeBytes), entry: 'model.onnx', files },
@@ -15,7 +21,7 @@ export function desiredVersion(
       inputs: [{ name: 'x', datatype: 'FP32', shape: [-1n, 2n], symbols: ['batch', ''] }],
       outputs: [{ name: 'y', datatype: 'FP32', shape: [-1n, 3n], symbols: ['batch', ''] }],
     },
-    config: {},
+    config,
   });
 }
 

@@ -16,6 +16,9 @@ export function wantedVersion(desired: workerService.DesiredVersion): WantedVers
   const { ref, artifact, signature } = desired;
   if (ref === undefined || artifact === undefined || signature === undefined) return undefined;
   const config = desired.config ?? models.VersionConfig.create({});
-  const fingerprint = [artifact.digest, config.intraOpThreads, config.graphOptimization].join(' ');
+  const { intraOpThreads, graphOptimization, device, fallback, providerOptions } = config;
+  const onDevice = device === '' && fallback === '' ? [] : [device, fallback];
+  const options = Object.keys(providerOptions).length === 0 ? [] : [JSON.stringify(providerOptions)];
+  const fingerprint = [artifact.digest, intraOpThreads, graphOptimization, ...onDevice, ...options].join(' ');
   return { id: versionId(ref.tenant, ref.model, ref.version), ref, artifact, signature, config, fingerprint };
 }

@@ -1,3 +1,5 @@
+import type { DeviceOffer } from '@bms/contracts';
+
 /** What a worker runs its models on. */
 export interface Device {
   /** Execution provider as ONNX Runtime names it: cpu, cuda, webgpu, tensorrt, coreml, dml. */
@@ -19,6 +21,14 @@ export function parseDevice(text: string): Device | undefined {
 /** The form that {@link parseDevice} reads. */
 export function describeDevice(device: Device): string {
   return device.index === undefined ? device.provider : `${device.provider}:${device.index}`;
+}
+
+/** What is taken where a version's config allows to fall back. */
+export const CPU_DEVICE: Device = { provider: 'cpu', index: undefined };
+
+/** As versions' wishes look at it. Every provider but the CPU's is taken for a GPU's. */
+export function offerOf(device: Device): DeviceOffer {
+  return { kind: isCpu(device) ? 'cpu' : 'gpu', provider: describeDevice(device) };
 }
 
 export function isCpu(device: Device): boolean {

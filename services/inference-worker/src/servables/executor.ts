@@ -10,6 +10,8 @@ export interface ExecutorSpec {
   /** Threads inside one run. */
   readonly intraOpThreads: number;
   readonly graphOptimization: GraphOptimization;
+  /** Options of the device's provider, as the version's config has them. */
+  readonly providerOptions: Readonly<Record<string, string>>;
   /**
    * A file that says whether a run is going on: one byte, `1` or `0`. It outlives a crash of the process, and the next
    * start reads it (`lifecycle/load-journal.ts`). undefined: not kept.
@@ -55,7 +57,10 @@ export interface Executor {
   readonly lost: Promise<string>;
   /** Resolves when nothing of it takes memory or a core any more, also where `close` could not wait for that. */
   readonly ended: Promise<void>;
-  /** Rejects with a plain Error whose message is for people: why it cannot be loaded. Aborting ends the attempt. */
+  /**
+   * Rejects with an Error whose message is for people: why it cannot be loaded; with {@link ProviderCannotRunError} where
+   * another provider could. Aborting ends the attempt.
+   */
   load(signal: AbortSignal): Promise<LoadedModel>;
   /**
    * Runs requests one after the other and answers them together: a turn on the device. One outcome per request, in
@@ -68,6 +73,11 @@ export interface Executor {
 }
 
 export type ExecutorFactory = (spec: ExecutorSpec) => Executor;
+
+/** The device's provider lacks a kernel that the model needs: nothing else was taken instead of it. */
+export class ProviderCannotRunError extends Error {
+  override readonly name = 'ProviderCannotRunError';
+}
 
 /** The executor is lost. */
 export class ExecutorLostError extends Error {

@@ -46,7 +46,11 @@ export class FakeExecutor implements Executor {
   }
 
   failLoad(message: string): void {
-    this.endLoad?.reject(new Error(message));
+    this.rejectLoad(new Error(message));
+  }
+
+  rejectLoad(error: Error): void {
+    this.endLoad?.reject(error);
   }
 
   async run(requests: readonly RunRequest[]): Promise<readonly RunOutcome[]> {

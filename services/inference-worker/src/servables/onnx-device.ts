@@ -1,6 +1,6 @@
 import { availableParallelism, cpus } from 'node:os';
 import { listSupportedBackends, env } from 'onnxruntime-node';
-import { describeDevice, isCpu, type Device } from './device';
+import { describeDevice, type Device } from './device';
 import { OnnxExecutor } from './onnx-executor';
 
 /** An ONNX model of one node, y = x + x over FP32 [1]: the least that a device can be asked to do. */
@@ -27,6 +27,7 @@ export async function checkDevice(device: Device, signal: AbortSignal): Promise<
     deviceIndex: device.index,
     intraOpThreads: 1,
     graphOptimization: 'all',
+    providerOptions: {},
     runMarkFile: undefined,
     answerLimitBytes: Infinity,
   });
@@ -43,10 +44,9 @@ export async function checkDevice(device: Device, signal: AbortSignal): Promise<
   }
 }
 
-/** What the device calls itself, for people. */
-export function deviceName(device: Device): string {
-  if (isCpu(device)) return `${cpus()[0]?.model.trim() ?? 'CPU'}, ${availableParallelism()} cores`;
-  return `${describeDevice(device)} by ONNX Runtime (its own memory is not measured)`;
+/** What the CPU calls itself, for people. */
+export function cpuName(): string {
+  return `${cpus()[0]?.model.trim() ?? 'CPU'}, ${availableParallelism()} cores`;
 }
 
 function unavailable(device: Device, why: string): DeviceUnavailableError {

@@ -6,6 +6,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession } from 'onnxruntime-node';
 import { cleanRuntimeMessage, folderOf } from './onnx-message';
+import { needsCpu } from './onnx-provider-options';
 import { createSession, runOnce } from './onnx-session';
 import type { FromThread, PackedOutcome, ThreadSpec, ToThread } from './onnx-thread-messages';
 
@@ -22,7 +23,8 @@ const folders = [...(spec.model.kind === 'file' ? [folderOf(spec.model.path)] : 
 const clean = (message: string): string => cleanRuntimeMessage(message, folders);
 
 void load().then(serve, (error: unknown) => {
-  send({ kind: 'not-loaded', message: clean(error instanceof Error ? error.message : String(error)) });
+  const message = clean(error instanceof Error ? error.message : String(error));
+  send({ kind: 'not-loaded', message, needsCpu: needsCpu(message) });
   port.close();
 });
 

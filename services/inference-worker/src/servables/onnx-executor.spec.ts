@@ -23,7 +23,7 @@ function executorOf(model: Uint8Array, { answerLimitBytes = Infinity, ...more }:
   writeFileSync(modelFile, model);
   const device = { provider: 'cpu', index: undefined };
   const executor = OnnxExecutor.of(
-    { modelFile, device, intraOpThreads: 1, graphOptimization: 'all', ...more },
+    { modelFile, device, intraOpThreads: 1, graphOptimization: 'all', providerOptions: {}, ...more },
     answerLimitBytes,
   );
   open.add(executor);
@@ -292,6 +292,16 @@ describe('OnnxExecutor', () => {
     await running;
     await expect(runOne(one, [x], ['y'])).rejects.toBeInstanceOf(ExecutorLostError);
     expect(floats(await runOne(other, [x], ['y']))).toEqual([101, 102, 103]);
+  });
+
+  it.each([
+    ['webgpu', 'abacus', "WebGPU EP has an unrecognized option: 'abacus'"],
+    ['webgpu', 'enableRobustness', '"enableRobustness" must be a boolean'],
+    ['cpu', 'abacus', 'the option "abacus" cannot be given to cpu'],
+  ])('refuses a wrong option of %s: %s', async (provider, name, sentence) => {
+    const device = { provider, index: undefined };
+    const executor = executorOf(matMulModel(), { device, providerOptions: { [name]: 'perhaps' } });
+    await expect(executor.load(never)).rejects.toThrow(sentence);
   });
 });
 

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { assertNever } from '@bms/contracts';
 import {
   ExecutorLostError,
+  ProviderCannotRunError,
   type Executor,
   type ExecutorSpec,
   type LoadedModel,
@@ -65,6 +66,7 @@ export class OnnxExecutor implements Executor {
       deviceIndex: spec.device.index,
       intraOpThreads: spec.intraOpThreads,
       graphOptimization: spec.graphOptimization,
+      providerOptions: spec.providerOptions,
       runMarkFile: spec.runMarkFile,
       answerLimitBytes,
     });
@@ -135,7 +137,7 @@ export class OnnxExecutor implements Executor {
         this.state = { kind: 'loaded', worker: this.state.worker };
         return;
       case 'not-loaded':
-        this.end(message.message);
+        this.end(message.message, message.needsCpu ? ProviderCannotRunError : Error);
         return;
       case 'turn':
         this.turns.get(message.id)?.resolve(message.outcomes.map(unpackOutcome));
@@ -147,7 +149,7 @@ export class OnnxExecutor implements Executor {
   }
 
   /** The thread is gone, or is given up: whoever waits for it learns why. Only the first call has an effect. */
-  private end(why: string): void {
+  private end(why: string, LoadError: new (message: string) => Error = Error): void {
     const { state } = this;
     if (!('worker' in state)) return;
     const asked = state.kind === 'closing';
@@ -157,7 +159,7 @@ export class OnnxExecutor implements Executor {
     // A thread in native code ends when that returns, if ever: do not wait for it, nor let it keep the process.
     void state.worker.terminate();
     state.worker.unref();
-    if (state.kind === 'loading') state.settle.reject(new Error(why));
+    if (state.kind === 'loading') state.settle.reject(new LoadError(why));
     else if (!asked) this.sayLost(why);
   }
 }

@@ -1,6 +1,7 @@
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
 import { oversizedAnswer } from './answer-size';
 import { rawOfTexts, textsOfRaw, UnfitStringError } from './onnx-strings';
+import { providerEntry, sessionPart } from './onnx-provider-options';
 import type { PackedInput, PackedOutcome, PackedOutput, PackedRun, ThreadSpec } from './onnx-thread-messages';
 
 type Clean = (message: string) => string;
@@ -9,16 +10,18 @@ type Clean = (message: string) => string;
 const LOG_FATAL_ONLY = 4;
 env.logLevel = 'fatal';
 
-/** Makes the session. Throws ONNX Runtime's error. */
+/** Makes the session. Throws ONNX Runtime's error, and one about options that it would not see. */
 export async function createSession(spec: ThreadSpec): Promise<InferenceSession> {
+  const part = sessionPart(spec.provider, spec.providerOptions);
   const options: InferenceSession.SessionOptions = {
-    executionProviders: [providerOf(spec)],
+    executionProviders: [providerEntry(spec.provider, spec.deviceIndex, part)],
     intraOpNumThreads: spec.intraOpThreads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: spec.graphOptimization,
     logSeverityLevel: LOG_FATAL_ONLY,
     extra: {
+      ...part.extra,
       session: {
         // A pool that spins between runs takes the core that another replica, or the sockets' thread, needs.
         intra_op: { allow_spinning: '0' },
@@ -31,13 +34,6 @@ export async function createSession(spec: ThreadSpec): Promise<InferenceSession>
   return spec.model.kind === 'file'
     ? InferenceSession.create(spec.model.path, options)
     : InferenceSession.create(spec.model.bytes, options);
-}
-
-function providerOf(spec: ThreadSpec): InferenceSession.ExecutionProviderConfig {
-  const { provider: name, deviceIndex } = spec;
-  return deviceIndex === undefined
-    ? { name }
-    : ({ name, deviceId: deviceIndex } as InferenceSession.ExecutionProviderConfig);
 }
 
 /** Runs one request. Never throws: what the values, the model or the runtime raise is the outcome. */

@@ -39,7 +39,7 @@ export type ToThread =
 /** From the thread. The first message is `loaded` or `not-loaded`. */
 export type FromThread =
   | { readonly kind: 'loaded'; readonly model: LoadedModel }
-  | { readonly kind: 'not-loaded'; readonly message: string }
+  | { readonly kind: 'not-loaded'; readonly message: string; readonly needsCpu: boolean }
   | { readonly kind: 'turn'; readonly id: number; readonly outcomes: readonly PackedOutcome[] };
 
 /** What the thread is started with. */
@@ -51,6 +51,7 @@ export interface ThreadSpec {
   readonly deviceIndex: number | undefined;
   readonly intraOpThreads: number;
   readonly graphOptimization: GraphOptimization;
+  readonly providerOptions: Readonly<Record<string, string>>;
   readonly runMarkFile: string | undefined;
   /** Bytes that the outputs of one run may take together. */
   readonly answerLimitBytes: number;

@@ -95,6 +95,11 @@ export class PredictQueue {
     }
   }
 
+  /** Answers all that wait, but do not run yet, with `error`. */
+  refuseAll(error: BmsError): void {
+    for (const servable of [...this.lanes.keys()]) this.refuse(servable, error);
+  }
+
   private takeFrom(lane: DeadlineHeap<QueuedPrediction>): readonly QueuedPrediction[] {
     const turn: QueuedPrediction[] = [];
     let turnBytes = 0;
