@@ -21,7 +21,7 @@ export class FakeRouter {
   revision = 0n;
 
   constructor(
-    registry: RunningRegistry,
+    registry: Pick<RunningRegistry, 'dial' | 'trusted'>,
     readonly id: string,
     options: FakeRouterOptions = {},
   ) {

@@ -21,7 +21,7 @@ export class FakeWorker {
   drainAcknowledged = false;
 
   constructor(
-    registry: RunningRegistry,
+    registry: Pick<RunningRegistry, 'dial' | 'trusted'>,
     readonly id: string,
     private readonly options: FakeWorkerOptions = {},
   ) {

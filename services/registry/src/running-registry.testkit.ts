@@ -29,9 +29,18 @@ export class RunningRegistry {
     return registry;
   }
 
+  /** Another registry of the same mesh: the same data folder and service token, a state folder of its own. */
+  static async beside(first: RunningRegistry, settings: Readonly<Record<string, string>>): Promise<RunningRegistry> {
+    const state = join(first.data, 'registries', randomUUID());
+    const registry = new RunningRegistry(first.data, { ...first.settings, state, ...settings }, true);
+    await registry.start();
+    return registry;
+  }
+
   private constructor(
     data: string,
     private readonly settings: Readonly<Record<string, string>>,
+    private readonly shared = false,
   ) {
     this.data = data;
   }
@@ -83,7 +92,7 @@ export class RunningRegistry {
 
   async close(): Promise<void> {
     await this.stop();
-    rmSync(this.data, { recursive: true });
+    if (!this.shared) rmSync(this.data, { recursive: true });
   }
 
   async ticket(blobs: Readonly<Record<string, number>>): Promise<string> {

@@ -56,13 +56,22 @@ export class StorePulse implements Changing {
   }
 
   private async answers(signal: AbortSignal): Promise<boolean> {
-    const { store, key, onSuspicion } = this.options;
+    const { store, key, clock, onSuspicion } = this.options;
+    const enough = new AbortController();
+    const bound = AbortSignal.any([signal, enough.signal]);
+    const answered = store.raw.range({ key }, { signal: bound }).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof HistoryReplacedError) onSuspicion();
+        return false;
+      },
+    );
+    // A store may go on trying for longer than what is worth waiting for here.
+    const late = pause(clock, ANSWER_BOUND_MS, bound).then(() => false);
     try {
-      await store.raw.range({ key }, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_BOUND_MS)]) });
-      return true;
-    } catch (error) {
-      if (error instanceof HistoryReplacedError) onSuspicion();
-      return false;
+      return await Promise.race([answered, late]);
+    } finally {
+      enough.abort();
     }
   }
 }

@@ -156,5 +156,6 @@ it('decides anew when somebody else has written meanwhile', async () => {
   );
   await publish('n');
   expect(await desired('w1', 1)).toEqual(['default/n@1']);
+  await loop.close(); // what it does is told behind it
   expect(actions).toEqual(['assign default/n@1 w1']);
 });

@@ -64,15 +64,17 @@ export class StateFolder {
     const text = readIfThere(file);
     if (text === undefined) return undefined;
     const {
-      v: _version,
+      meshId,
+      clusterId,
+      revision: seen,
+      epoch,
       witness,
-      ...point
     } = parse(
       pointSchema,
       text,
       `${file} does not say how far the store was seen: delete it, and the store is taken as it is`,
     );
-    return { ...point, ...(witness === undefined ? {} : { witness }) };
+    return { meshId, clusterId, revision: seen, epoch, ...(witness === undefined ? {} : { witness }) };
   }
 
   /** Durable when it returns. */

@@ -68,6 +68,7 @@ export class WorkerSession {
   private draining: Draining = 'no';
   private lostForGood = false;
   private recoverable = true;
+  private ended = false;
   /** Writes of one session follow each other: each needs the revision that the one before gave the record. */
   private lastWrite: Promise<unknown> = Promise.resolve();
 
@@ -112,7 +113,7 @@ export class WorkerSession {
       if (incoming.state.kind === 'failed') throw incoming.state.error;
       this.refuse();
       if (this.lostForGood || this.isTaken()) throw this.conflict();
-      if (this.isLost() && this.recoverable) await this.recover();
+      if (this.isLost() && this.recoverable) void this.recover();
 
       const entry = mirror.snapshot.workers.get(this.id);
       const generation = entry?.desired?.record.generation ?? 0;
@@ -173,6 +174,7 @@ export class WorkerSession {
   /** The lease has run out although the stream lives, as after a pause of the store: back into the same place. */
   private async recover(): Promise<void> {
     const { presence, clock, mirror, signal } = this.options;
+    this.recoverable = false;
     try {
       const reported: ReportedRecord | undefined = this.reports.last;
       await this.inTurn(async (lost) => {
@@ -181,11 +183,12 @@ export class WorkerSession {
       });
       this.reports.assume(reported);
       await mirror.reached(this.held?.modRevision ?? 0n, signal, OWN_WRITE_BOUND_MS);
+      this.recoverable = true;
+      this.wakeup.wake();
     } catch (error) {
-      if (error instanceof FencedError) throw error;
-      this.trouble(error);
-      this.recoverable = false;
-      clock.after(RETRY_MS, () => {
+      if (error instanceof FencedError) this.lostForGood = true;
+      else if (!signal.aborted && !this.ended) this.trouble(error);
+      clock.after(error instanceof FencedError ? 0 : RETRY_MS, () => {
         this.recoverable = true;
         this.wakeup.wake();
       });
@@ -193,6 +196,7 @@ export class WorkerSession {
   }
 
   private hold(presence: Presence): void {
+    if (this.ended) presence.hold.release(); // too late: whoever has the worker now takes it over
     this.held = presence;
     this.wakeup.onAbort(presence.hold.lost);
   }
@@ -243,7 +247,9 @@ export class WorkerSession {
   private async end(): Promise<void> {
     const { facts, presence, observer } = this.options;
     this.reports.close();
-    await this.lastWrite;
+    this.ended = true;
+    // One that is sent away is not kept for what a store that may be lost makes of the last write.
+    if (this.options.gate.refusal() === undefined) await this.lastWrite;
     const { held } = this;
     if (held === undefined) return;
     const how = this.howEnded(held);
