@@ -47,7 +47,11 @@ export function explain(error: unknown): Explanation {
   }
   const isUsage = error instanceof UsageError || error instanceof SettingsError || error instanceof CommanderError;
   return {
-    exitCode: isUsage ? EXIT.usage : EXIT.failed,
+    exitCode: isUsage
+      ? EXIT.usage
+      : error instanceof StartError && error.mayHelpToWait
+        ? EXIT.unreachable
+        : EXIT.failed,
     reason: isUsage ? 'USAGE' : 'FAILED',
     sentence: isForeseen(error) ? error.message.replace(/^error: /, '') : describeUnforeseen(error),
     advice: error instanceof CommanderError ? '"npx bms VERB --help" shows what a verb takes.' : '',
@@ -93,6 +97,7 @@ const ADVICE: Partial<Readonly<Record<Reason, string>>> = {
   [Reason.OUTCOME_UNKNOWN]: 'Look with "npx bms versions NAME" whether it has happened before trying again.',
   [Reason.WORKER_LOST]: 'Try again; where something was to be changed, look with "npx bms status" first.',
   [Reason.STORE_UNAVAILABLE]: 'Try again in a moment.',
+  [Reason.STORE_IN_DOUBT]: '"npx bms store accept" shows what is known and what was found, and how to decide.',
   [Reason.OVERLOADED]: 'Try again in a moment.',
   [Reason.DEADLINE_EXCEEDED]: 'Say --timeout to wait longer; "npx bms status" shows what the mesh is at.',
   [Reason.DIGEST_MISMATCH]: 'Push again: the file changed meanwhile, or was damaged on its way.',

@@ -49,9 +49,7 @@ const GLOBAL_OPTIONS = [
 
 /** The options of a command and those before the verb, the environment and the defaults. Throws UsageError. */
 export function readGlobalOptions(command: Command, env: Readonly<Record<string, string | undefined>>): GlobalOptions {
-  const given = { ...command.parent?.opts(), ...command.opts() } as Readonly<
-    Record<string, string | boolean | undefined>
-  >;
+  const given = optionsOf(command);
   const text = (key: string, variable: string, fallback: string): string => {
     const value = given[key] ?? env[variable];
     return typeof value === 'string' && value !== '' ? value : fallback;
@@ -70,6 +68,11 @@ export function readGlobalOptions(command: Command, env: Readonly<Record<string,
     timeoutMs: typeof timeout === 'string' ? parseDurationMs(timeout, '--timeout') : undefined,
     token: readToken(data, env),
   };
+}
+
+/** What stands nearer to the end wins: behind the verb, before that before it. */
+function optionsOf(command: Command): Readonly<Record<string, string | boolean | undefined>> {
+  return { ...(command.parent === null ? {} : optionsOf(command.parent)), ...command.opts() };
 }
 
 function parsePortBase(text: string): number {

@@ -5,6 +5,7 @@ import type { CliContext } from './cli-context';
 import { EXIT, explain, explanationText } from './explain';
 import { addGlobalOptions } from './global-options';
 import { addMeshCommands } from './mesh';
+import { addStoreCommands } from './store';
 import { addActivateCommand } from './verbs/activate';
 import { addLabelCommand } from './verbs/label';
 import { addLoadCommand } from './verbs/load';
@@ -37,6 +38,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => unknown)[] 
   addLoadCommand,
   addMeshCommands,
   addStatusCommand,
+  addStoreCommands,
 ];
 
 /** The whole command line. */

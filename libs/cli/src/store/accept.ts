@@ -1,0 +1,66 @@
+import { BmsError, meshService, Reason } from '@bms/contracts';
+import type { Command } from 'commander';
+import type { CliContext } from '../cli-context';
+import { formatTime } from '../format-time';
+import { indent, printable } from '../table';
+import { addVerb } from '../verb';
+import { versionName } from '../version-name';
+
+interface AcceptOptions {
+  readonly yes?: true;
+}
+
+export function addAcceptCommand(store: Command, context: CliContext): void {
+  addVerb<AcceptOptions>(store, context, {
+    usage: 'accept',
+    summary: 'Take a store that is in doubt as it is, after it was wiped or restored',
+    group: 'Mesh:',
+    examples: ['npx bms store accept', 'npx bms store accept --yes'],
+    configure: (command) => command.option('--yes', 'do it; without it only what would be lost is shown'),
+    run: async (session, _args, { yes }) => {
+      const { signal, options } = session;
+      const { tenant } = options;
+      const { storeStatus } = await session.client.mesh.getMeshStatus({ tenant }, { signal });
+      const doubt = storeStatus?.doubt;
+      if (doubt === undefined) {
+        session.print({ accepted: false, doubt: null }, () => 'The store is not in doubt: there is nothing to accept.');
+        return;
+      }
+      if (yes !== true) {
+        session.print({ accepted: false, doubt: meshService.StoreDoubt.toJSON(doubt) }, () => doubtText(doubt));
+        throw new BmsError(
+          Reason.STORE_IN_DOUBT,
+          'nothing was changed: bring the right store back, or say "npx bms store accept --yes" to take this one as it is',
+        );
+      }
+      const { foundClusterId, foundRevision } = doubt;
+      await session.client.mesh.acceptStore({ foundClusterId, foundRevision }, { signal });
+      session.print({ accepted: true, doubt: meshService.StoreDoubt.toJSON(doubt) }, () =>
+        [
+          `The store is taken as it is, at revision ${foundRevision} of cluster ${foundClusterId}.`,
+          ...(doubt.missingVersions.length === 0
+            ? []
+            : [`The mesh lets go of what it does not hold: ${missing(doubt)}`]),
+          'Next: npx bms status',
+        ].join('\n'),
+      );
+    },
+  });
+}
+
+/** What a person needs to decide. */
+export function doubtText(doubt: meshService.StoreDoubt): string {
+  return [
+    `The store is in doubt since ${formatTime(doubt.sinceMs)}: ${printable(doubt.reason)}.`,
+    indent(`known  revision ${doubt.knownRevision} of cluster ${doubt.knownClusterId}`, 2),
+    indent(`found  revision ${doubt.foundRevision} of cluster ${doubt.foundClusterId}`, 2),
+    doubt.missingVersions.length === 0
+      ? 'All versions that the mesh has are in the store found.'
+      : `The mesh has versions that the store found has not, and would let go of them: ${missing(doubt)}`,
+    'Until this is decided, what is served goes on being served and nothing can be changed.',
+  ].join('\n');
+}
+
+function missing({ missingVersions }: meshService.StoreDoubt): string {
+  return missingVersions.map((ref) => `${ref.tenant}/${versionName(ref)}`).join(', ');
+}
