@@ -38,8 +38,12 @@ async function poll() {
 function draw(status, changes) {
   const replicas = status.workers.flatMap((worker) => worker.replicas);
   document.getElementById('mesh').textContent =
-    `mesh ${status.meshId} · ${status.store} store, revision ${status.revision} · tenant ${tenant} · ` +
-    `${status.workers.length} workers, ${replicas.filter((replica) => stateOf(replica) === 'ready').length} replicas ready`;
+    `mesh ${status.meshId} · ${storeName(status)}, revision ${status.revision} · tenant ${tenant} · ` +
+    `${status.registries.length} registries, ${status.routers.length} routers, ${status.workers.length} workers, ${replicas.filter((replica) => stateOf(replica) === 'ready').length} replicas ready`;
+  const alarms = alarmsOf(status);
+  const banner = document.getElementById('store');
+  banner.textContent = alarms.join(' ');
+  banner.hidden = alarms.length === 0;
   const nowMs = Date.now();
   const rates = ratesOf(status.versions, nowMs);
   fill('versions', 'No version is published yet: npx bms push NAME FILE --activate --wait', status.versions, [
@@ -57,7 +61,7 @@ function draw(status, changes) {
     ['state', (worker) => workerState(worker)],
     ['address', (worker) => code(worker.address)],
     ['process', (worker) => `${worker.pid} on ${worker.host}`],
-    ['device', (worker) => `${worker.device?.provider ?? '?'} · ${worker.device?.name ?? ''}`],
+    ['device', (worker) => deviceLines(worker)],
     ['memory free', (worker) => `${bytes(worker.memory?.freeBytes)} of ${bytes(worker.memory?.totalBytes)}`, 'number'],
     ['up', (worker) => age(worker.startedAtMs, nowMs), 'number'],
     ['replicas', (worker) => worker.replicas.map((replica) => replicaLine(nameOf(replica.ref), replica))],
@@ -67,6 +71,15 @@ function draw(status, changes) {
     ['address', (router) => code(router.address)],
     ['process', (router) => router.pid],
     ['routes by revision', (router) => router.acknowledgedRevision, 'number'],
+    ['follows', (router) => router.registryId],
+  ]);
+  fill('registries', 'No registry says that it is there.', status.registries, [
+    ['registry', (registry) => strong(registry.registryId)],
+    ['state', (registry) => registryState(registry)],
+    ['address', (registry) => code(registry.address)],
+    ['process', (registry) => `${registry.pid} on ${registry.host}`],
+    ['revision', (registry) => registry.revision, 'number'],
+    ['up', (registry) => age(registry.startedAtMs, nowMs), 'number'],
   ]);
   fill('changes', 'Nothing was changed yet.', changes, [
     ['when', (entry) => new Date(Number(entry.atMs)).toLocaleString()],
@@ -149,13 +162,55 @@ function replicaLine(title, replica) {
   const line = node('p', `${title} `);
   line.append(node('span', state, { ready: 'good', failed: 'bad' }[state] ?? 'busy'));
   if (replica.unwarmed) line.append(' (unwarmed)');
+  if (replica.fellBack) line.append(node('span', ` on ${replica.provider}, not on the worker's device`, 'busy'));
   if (state === 'ready') line.append(node('span', ` ${bytes(replica.memoryBytes)}`, 'quiet'));
   if (replica.reason !== '') line.append(node('p', replica.reason, 'reason bad'));
   return line;
 }
 
-function workerState({ attached, draining }) {
+/** What must not be missed: a store in doubt first, then one that cannot be used. */
+function alarmsOf({ storeStatus }) {
+  const doubt = storeStatus?.doubt;
+  return [
+    ...(doubt
+      ? [
+          `The store is in doubt: ${doubt.reason}. What is served goes on being served; nothing can be changed until the right ` +
+            'store is back, or "npx bms store accept" takes this one.',
+          ...(doubt.missingVersions.length > 0
+            ? [`Missing there: ${doubt.missingVersions.map(nameOf).join(', ')}.`]
+            : []),
+        ]
+      : []),
+    ...(storeStatus?.trouble ? [`The store cannot be used: ${storeStatus.trouble}.`] : []),
+  ];
+}
+
+function storeName({ store, storeStatus }) {
+  const endpoints = storeStatus?.endpoints ?? [];
+  return endpoints.length === 0 ? `${store} store` : `${store} store at ${endpoints.join(', ')}`;
+}
+
+function registryState({ reachable, leader }) {
+  return [
+    node('span', reachable ? 'reachable' : 'not reachable', reachable ? 'good' : 'bad'),
+    leader ? ' · leader' : '',
+  ];
+}
+
+function deviceLines({ device, deviceUse, deviceFailure }) {
+  const lines = [node('p', `${device?.provider ?? '?'} · ${device?.name ?? ''}`)];
+  if (deviceUse) {
+    const busy = deviceUse.busyPercent < 0 ? '' : `, ${deviceUse.busyPercent}% busy`;
+    const free = `${bytes(deviceUse.memoryFreeBytes)} of ${bytes(deviceUse.memoryTotalBytes)} free`;
+    lines.push(node('p', `${free}${busy}`, 'quiet'));
+  }
+  if (deviceFailure) lines.push(node('p', deviceFailure, 'reason bad'));
+  return lines;
+}
+
+function workerState({ attached, draining, deviceFailure }) {
   if (!attached) return node('span', 'lost', 'bad');
+  if (deviceFailure) return node('span', 'device failed', 'bad');
   return draining ? node('span', 'draining', 'busy') : node('span', 'attached', 'good');
 }
 

@@ -1,4 +1,4 @@
-import { BmsError, meshService, models, modelService, Reason } from '@bms/contracts';
+import { BmsError, meshService, models, modelService, Reason, workerService } from '@bms/contracts';
 import { CommandLineUnderTest } from '../command-line.testkit';
 
 const { NOW_MS } = CommandLineUnderTest;
@@ -190,5 +190,105 @@ describe('the verbs', () => {
     expect(text).toContain('digits@2 w-a ready 90 s 3.0 MiB');
     expect(text).toContain('r-a 127.0.0.1:8500 43 12');
     expect(text).toContain('digits@2: only 1 worker has room\n digits@1 cannot be loaded on w-a: no kernel for Foo');
+  });
+
+  it('status: registries with leader and lag, what follows which, devices, and where a replica fell back', async () => {
+    bms.mesh.status = meshService.GetMeshStatusResponse.create({
+      meshId: 'mesh-7',
+      revision: 1_500n,
+      store: 'etcd',
+      storeStatus: { kind: 'etcd', endpoints: ['a:2379', 'b:2379'] },
+      registries: [
+        { registryId: 'r-a', address: 'a:8700', pid: 7n, leader: true, reachable: true, revision: 1_500n },
+        { registryId: 'r-b', address: 'b:8700', reachable: true, revision: 300n },
+        { registryId: 'r-c', address: 'c:8700' },
+      ],
+      routers: [{ routerId: 'x', address: 'x:8500', acknowledgedRevision: 12n, registryId: 'r-b' }],
+      workers: [
+        {
+          workerId: 'w-a',
+          attached: true,
+          registryId: 'r-a',
+          device: { provider: 'cuda:0', name: 'H100', kind: workerService.DeviceKind.GPU, memoryBytes: 2n ** 36n },
+          deviceUse: { memoryTotalBytes: 2n ** 36n, memoryFreeBytes: 2n ** 35n, busyPercent: 40 },
+          replicas: [{ ...ready, provider: 'cpu', fellBack: true }],
+        },
+        { workerId: 'w-b', attached: true, deviceFailure: 'an illegal address', device: { provider: 'cuda:1' } },
+      ],
+    });
+    const text = await plain('status');
+    expect(text).toContain('mesh mesh-7, etcd store at a:2379, b:2379, revision 1500');
+    expect(text).toMatch(/r-a reachable leader a:8700 7 1500 /);
+    expect(text).toMatch(/r-b reachable b:8700 0 300 1,200/);
+    expect(text).toMatch(/r-c not reachable c:8700 0 0 \?/);
+    expect(text).toContain('x x:8500 0 12 r-b');
+    expect(text).toMatch(
+      /w-a attached .*cuda:0 \(H100, GPU, 64\.0 GiB\) .*32\.0 GiB of 64\.0 GiB free, 40% busy .* r-a/,
+    );
+    expect(text).toContain('w-b device failed');
+    expect(text).toContain('cpu (fell back from cuda:0)');
+    expect(text).toContain('registry r-c at c:8700 cannot be reached');
+    expect(text).toContain('cuda:1 of w-b failed: an illegal address');
+    expect(text).toContain('digits@2 runs on cpu at w-a: cuda:0 cannot run it, and the version allows that');
+  });
+
+  describe('with a store in doubt', () => {
+    beforeEach(() => {
+      bms.mesh.status = meshService.GetMeshStatusResponse.create({
+        meshId: 'mesh-7',
+        store: 'etcd',
+        storeStatus: {
+          doubt: {
+            reason: 'the store was wiped',
+            knownClusterId: 'c1',
+            knownRevision: 90n,
+            foundClusterId: 'c2',
+            foundRevision: 4n,
+            missingVersions: [ref(2n)],
+          },
+        },
+      });
+    });
+
+    it('status: says so first, and ends with 1', async () => {
+      const { exitCode, stdout, stderr } = await bms.run('status');
+      expect(exitCode).toBe(1);
+      expect(stdout).toMatch(
+        /^The store is in doubt since .*: the store was wiped\.\n {2}known {2}revision 90 of cluster c1\n/,
+      );
+      expect(stdout).toContain('would let go of them: default/digits@2');
+      expect(stderr).toContain('"npx bms store accept" shows what is known');
+    });
+
+    it('store accept: shows what would be lost and changes nothing without --yes', async () => {
+      const { exitCode, stdout, stderr } = await bms.run('store', 'accept');
+      expect(exitCode).toBe(1);
+      expect(stdout).toContain('found  revision 4 of cluster c2');
+      expect(stderr).toContain('nothing was changed: bring the right store back, or say "npx bms store accept --yes"');
+      expect(bms.mesh.requestsOf('AcceptStore')).toEqual([]);
+    });
+
+    it('store accept --yes: takes exactly what was looked at', async () => {
+      const { exitCode, stdout } = await bms.run('store', 'accept', '--yes');
+      expect(exitCode).toBe(0);
+      expect(stdout).toContain('The store is taken as it is, at revision 4 of cluster c2.');
+      expect(bms.mesh.requestsOf('AcceptStore')).toEqual([{ foundClusterId: 'c2', foundRevision: 4n }]);
+    });
+  });
+
+  it('store accept: says that there is nothing to accept', async () => {
+    expect(await plain('store', 'accept')).toBe('The store is not in doubt: there is nothing to accept.\n');
+    expect(bms.mesh.requestsOf('AcceptStore')).toEqual([]);
+  });
+
+  it('status: ends with 3 where the store cannot be used', async () => {
+    bms.mesh.status = meshService.GetMeshStatusResponse.create({
+      store: 'etcd',
+      storeStatus: { trouble: 'no leader' },
+    });
+    const { exitCode, stdout, stderr } = await bms.run('status');
+    expect(exitCode).toBe(3);
+    expect(stdout).toContain('TROUBLE: no leader');
+    expect(stderr).toContain('the store cannot be used: no leader');
   });
 });

@@ -58,11 +58,11 @@ const STATUS = meshService.GetMeshStatusResponse.create({
 });
 
 /** The status as the JSON API gives it. */
-function statusJson(): unknown {
+function statusJson(status = STATUS): unknown {
   const registry = new ContractRegistry();
   const message = registry.files.getMessage('bms.mesh.v1.GetMeshStatusResponse');
   if (message === undefined) throw new Error('the message is not in the descriptor set');
-  return new JsonCodec(registry).decode(message, meshService.GetMeshStatusResponse.encode(STATUS).finish());
+  return new JsonCodec(registry).decode(message, meshService.GetMeshStatusResponse.encode(status).finish());
 }
 
 /** Runs the page's script until its first poll is over; answers its elements by id, and when it asks again. */
@@ -109,7 +109,7 @@ describe('the dashboard', () => {
       '/api/v1/AdminService/ListAuditEntries',
     ]);
     expect(asked[0]?.body).toEqual({ tenant: 'acme' });
-    expect(element('problem').hidden).toBe(true);
+    expect([element('problem').hidden, element('store').hidden]).toEqual([true, true]);
     const versions = element('versions').textContent;
     for (const text of ['<b>digits</b>@2', 'published', 'active', 'stable', '1 of 2', '1,234', 'one worker is full']) {
       expect(versions).toContain(text);
@@ -117,6 +117,61 @@ describe('the dashboard', () => {
     expect(element('workers').textContent).toContain('no kernel for <i>Foo</i>');
     expect(element('routers').textContent).toBe('No router is connected.');
     expect(element('changes').textContent).toContain('ActivateVersion default/digits@2');
+  });
+
+  it('shows registries, what follows them, devices, and a store in doubt as a banner', async () => {
+    const { element } = await openPage((path) => ({
+      ok: true,
+      body: path.includes('Audit')
+        ? { entries: [] }
+        : statusJson(
+            meshService.GetMeshStatusResponse.create({
+              store: 'etcd',
+              storeStatus: {
+                endpoints: ['10.0.0.1:2379'],
+                trouble: 'its disk is full',
+                doubt: { reason: 'it was <b>wiped</b>', missingVersions: [REF] },
+              },
+              registries: [
+                { registryId: 'r-a', reachable: true, leader: true, revision: 7n },
+                { registryId: 'r-b', address: 'b:8700' },
+              ],
+              routers: [{ routerId: 'x', registryId: 'r-a' }],
+              workers: [
+                {
+                  workerId: 'w-a',
+                  attached: true,
+                  deviceFailure: 'the device was lost',
+                  deviceUse: { memoryTotalBytes: 2n ** 30n, memoryFreeBytes: 2n ** 29n, busyPercent: 40 },
+                  replicas: [{ ref: REF, state: models.ReplicaState.READY, provider: 'cpu', fellBack: true }],
+                },
+              ],
+            }),
+          ),
+    }));
+    const banner = element('store');
+    expect(banner.hidden).toBe(false);
+    for (const text of [
+      'in doubt: it was <b>wiped</b>',
+      'bms store accept',
+      'Missing there: <b>digits</b>@2',
+      'its disk is full',
+    ]) {
+      expect(banner.textContent).toContain(text);
+    }
+    expect(element('mesh').textContent).toContain('etcd store at 10.0.0.1:2379');
+    for (const text of ['r-a', 'reachable', 'leader', 'r-b', 'not reachable', 'b:8700']) {
+      expect(element('registries').textContent).toContain(text);
+    }
+    expect(element('routers').textContent).toContain('r-a');
+    for (const text of [
+      'device failed',
+      'the device was lost',
+      '512 MiB of 1.0 GiB free, 40% busy',
+      "on cpu, not on the worker's device",
+    ]) {
+      expect(element('workers').textContent).toContain(text);
+    }
   });
 
   it('says what is wrong when admin cannot answer, and goes on asking', async () => {
