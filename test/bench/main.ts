@@ -1,0 +1,98 @@
+import { parseArgs } from 'node:util';
+import type { AnyBenchmark, BenchmarkResult, StoreChoice, Table } from './benchmark';
+import { BENCHMARKS } from './benchmarks';
+import { runBenchmark } from './run-benchmark';
+
+const USAGE = `npm run bench [-- NAME …] [--store embedded|etcd] [--KNOB N] [--tiny] [--json] [--list]
+Without a name, all benchmarks run, on every store that each knows.`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    ...{ list: { type: 'boolean' }, json: { type: 'boolean' }, tiny: { type: 'boolean' }, help: { type: 'boolean' } },
+    store: { type: 'string' },
+    ...Object.fromEntries(
+      BENCHMARKS.flatMap(({ knobs }) => Object.keys(knobs)).map((name) => [name, { type: 'string' } as const]),
+    ),
+  },
+});
+
+function chosen(): readonly AnyBenchmark[] {
+  const unknown = positionals.filter((name) => !BENCHMARKS.some((one) => one.name === name));
+  if (unknown.length > 0) throw new Error(`there is no benchmark ${unknown.join(', ')}: see --list`);
+  return positionals.length === 0 ? BENCHMARKS : BENCHMARKS.filter(({ name }) => positionals.includes(name));
+}
+
+function knobsOf({ knobs }: AnyBenchmark): Record<string, number> {
+  return Object.fromEntries(
+    Object.keys(knobs).flatMap((name) => {
+      const given = (values as Readonly<Record<string, unknown>>)[name];
+      if (typeof given !== 'string') return [];
+      if (!/^[1-9][0-9]{0,6}$/.test(given))
+        throw new Error(`--${name} is ${given}: a whole number from 1 on is allowed`);
+      return [[name, Number(given)]];
+    }),
+  );
+}
+
+function storesOf({ name, stores }: AnyBenchmark): readonly StoreChoice[] {
+  if (values.store === undefined) return stores;
+  const store = stores.find((one) => one === values.store);
+  if (store === undefined) throw new Error(`--store is ${values.store}: ${name} runs on ${stores.join(' and ')}`);
+  return [store];
+}
+
+function list(): string {
+  return BENCHMARKS.map(({ name, about, stores, knobs }) =>
+    [
+      `${name} (${stores.join(', ')}): ${about}`,
+      ...Object.entries(knobs).map(([knob, { about: what, value }]) => `  --${knob} ${value}: ${what}`),
+    ].join('\n'),
+  ).join('\n');
+}
+
+function asText({ tables, figures }: BenchmarkResult): string {
+  const wanted = figures.map(({ what, measured, wanted: limit, met }) => [
+    what,
+    measured,
+    limit,
+    met ? 'met' : 'MISSED',
+  ]);
+  const all: readonly Table[] = [
+    ...tables,
+    { title: 'figures', columns: ['what', 'measured', 'wanted', ''], rows: wanted },
+  ];
+  return all.map(tableText).join('\n\n');
+}
+
+function tableText({ title, columns, rows }: Table): string {
+  const cells = [columns, ...rows].map((row) => row.map(String));
+  const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)));
+  const lines = cells.map((row) =>
+    row
+      .map((text, at) => text.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+  return [title, ...lines].join('\n');
+}
+
+async function main(): Promise<void> {
+  if (values.help === true) return console.log(USAGE);
+  if (values.list === true) return console.log(list());
+  for (const benchmark of chosen()) {
+    for (const store of storesOf(benchmark)) {
+      const say = (line: string): void => console.error(`${benchmark.name} on ${store}: ${line}`);
+      const options = { store, say, knobs: knobsOf(benchmark), tiny: values.tiny === true };
+      const result = await runBenchmark(benchmark, options);
+      console.log(
+        values.json === true ? JSON.stringify({ benchmark: benchmark.name, store, ...result }) : asText(result),
+      );
+    }
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});
