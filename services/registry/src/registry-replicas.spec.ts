@@ -1,3 +1,4 @@
+import { cpSync, rmSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { join } from 'node:path';
 import { models, Reason, type meshService } from '@bms/contracts';
@@ -197,6 +198,7 @@ describeWithEtcd('registries over one etcd', () => {
       router = new FakeRouter(second, 'r1');
       version = await publishedOn(first);
       await router.routes(version, 'w1');
+      await told(first, ({ versions }) => versions[0]?.readyReplicas === 1);
       await etcd.kill();
       etcd.wipe();
       await etcd.start();
@@ -245,4 +247,43 @@ describeWithEtcd('registries over one etcd', () => {
       await expect(accept(foundRevision)).rejects.toMatchObject({ reason: Reason.CONFLICT });
     }, 90_000);
   });
+
+  it('doubt an etcd that was restored to an earlier time, and go on by themselves once the right data is back', async () => {
+    const worker = new FakeWorker(first, 'w1');
+    const version = await publishedOn(first);
+    await worker.told(version);
+    await etcd.kill();
+    const [earlier, present] = [`${etcd.folder}-earlier`, `${etcd.folder}-present`];
+    try {
+      cpSync(etcd.folder, earlier, { recursive: true });
+      await etcd.start();
+      const later = await publishedOn(second);
+      const router = new FakeRouter(second, 'r1');
+      await router.routes(later, 'w1');
+      await told(first, ({ versions }) => versions.length === 2 && versions[1]?.readyReplicas === 1);
+      await etcd.kill();
+      cpSync(etcd.folder, present, { recursive: true });
+      await restore(earlier);
+      for (const registry of [first, second]) {
+        const { storeStatus, versions } = await told(registry, (one) => one.storeStatus?.doubt !== undefined && one);
+        expect(storeStatus?.doubt?.missingVersions).toMatchObject([{ model: MODEL, version: later }]);
+        expect(versions).toMatchObject([{ readyReplicas: 1 }, { readyReplicas: 1 }]);
+      }
+      await etcd.kill();
+      await restore(present);
+      for (const registry of [first, second]) {
+        const status = await told(registry, (one) => one.storeStatus?.doubt === undefined && one);
+        expect(status.versions).toMatchObject([{ ref: { version } }, { ref: { version: later } }]);
+      }
+      await new FakeWorker(second, 'w1').told(version, later);
+    } finally {
+      for (const folder of [earlier, present]) rmSync(folder, { recursive: true, force: true });
+    }
+  }, 90_000);
+
+  async function restore(folder: string): Promise<void> {
+    etcd.wipe();
+    cpSync(folder, etcd.folder, { recursive: true });
+    await etcd.start();
+  }
 });
