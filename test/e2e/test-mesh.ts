@@ -17,6 +17,8 @@ export interface TestMeshOptions {
   /** Push the digits example; true by default. */
   readonly example?: boolean;
   readonly flags?: readonly string[];
+  /** What its processes find in their environment besides this one's. */
+  readonly env?: Readonly<Record<string, string>>;
   /** A folder from an earlier mesh; a fresh one by default. */
   readonly data?: string;
 }
@@ -42,6 +44,7 @@ export class TestMesh {
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
         cwd: ROOT,
+        env: { ...process.env, ...options.env },
       });
       const lines: string[] = [];
       const errors: string[] = [];
@@ -98,12 +101,9 @@ export class TestMesh {
   /** The processes of the mesh, by name, as the operating system sees them: children of the supervisor. */
   pids(): Readonly<Record<string, number>> {
     const pids: Record<string, number> = {};
-    for (const name of ['registry', 'router', 'admin', 'worker-0', 'worker-1']) {
-      const log = this.lines.filter(
-        (line) => new RegExp(`^\\s*${name}\\b.*pid ([0-9]+)`).test(line) && !line.includes('ended'),
-      );
-      const pid = /pid ([0-9]+)/.exec(log[log.length - 1] ?? '')?.[1];
-      if (pid !== undefined) pids[name] = Number(pid);
+    for (const line of this.lines) {
+      const match = /^((?:registry|router|admin|worker)(?:-[0-9]+)?) +\(?pid ([0-9]+)/.exec(line);
+      if (match !== null && !line.includes('ended')) pids[match[1] ?? ''] = Number(match[2]);
     }
     return pids;
   }

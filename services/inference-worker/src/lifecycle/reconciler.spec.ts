@@ -34,7 +34,6 @@ function setUp() {
   const restarts: string[] = [];
   /** Whether the thread of a load goes on when the load is given up. */
   const givenUp = { asStuck: false };
-  const device = { failed: false };
   const onCpu = { provider: 'cpu', fellBack: false };
   const journal = new LoadJournal(join(folder, 'journal'), undefined);
   const reconciler = new Reconciler({
@@ -58,7 +57,6 @@ function setUp() {
     ),
     clock,
     localFolders: ['/home/me/cache'],
-    deviceFailed: () => device.failed,
     requestRestart: (reason) => restarts.push(reason),
     say: () => undefined,
   });

@@ -20,8 +20,8 @@ export interface ReconcilerParts {
   readonly journal: LoadJournal;
   readonly ledger: MemoryLedger;
   readonly clock: Clock;
-  /** Whether the device failed, which ends this process. */
-  readonly deviceFailed: () => boolean;
+  /** Whether the device failed, which ends this process; by default it never does. */
+  readonly deviceFailed?: () => boolean;
   /** Asks for a new process, which alone can use memory that this one cannot give back. */
   readonly requestRestart: (reason: string) => void;
   /** Folders of this machine, such as the cache: reasons, which travel through the mesh, do not name them. */
@@ -208,7 +208,7 @@ export class Reconciler {
 
   private isLost(replica: Replica, servable: Servable, why: string): void {
     // Only the executor whose run took the device with it is lost by that.
-    if (this.parts.deviceFailed()) this.parts.journal.countDeath(replica.wanted, 'service');
+    if (this.parts.deviceFailed?.() === true) this.parts.journal.countDeath(replica.wanted, 'service');
     this.broke(replica, servable, new Error(`it broke: ${why}`));
   }
 
