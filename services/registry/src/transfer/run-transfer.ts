@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { FolderBlobStore } from '@bms/artifacts';
 import { BmsError } from '@bms/contracts';
 import {
@@ -78,7 +78,7 @@ async function transfer(
     onProgress: seldom((step) => environment.progress(step)),
   };
   return wish.kind === 'export'
-    ? exportMesh({ ...shared, bmsVersion: ownVersion(__dirname), nowMs: clock.nowMs() }, environment.signal)
+    ? exportMesh({ ...shared, bmsVersion: ownVersion(dirname(__dirname)), nowMs: clock.nowMs() }, environment.signal)
     : importMesh({ ...shared, clock }, environment.signal);
 }
 
