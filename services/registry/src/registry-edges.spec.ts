@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { bearer, signDownloadTicket } from '@bms/auth';
 import { CallMetadata, health, models, modelService, Reason, reflectionV1 } from '@bms/contracts';
 import { FolderTakenError, StartError } from '@bms/lifecycle';
-import { openEmbeddedStore } from '@bms/metastore';
+import { openEmbeddedStore, type Write } from '@bms/metastore';
 import { addModel, externalDataModel, identityModel } from '@bms/onnx-inspect/testkit';
 import { createLogger } from '@bms/telemetry';
 import { createClient, Metadata } from '@bms/transport';
@@ -16,6 +16,8 @@ import { loadConfig, storeFolder } from './config';
 import { FakeRouter } from './fake-router.testkit';
 import { FakeWorker } from './fake-worker.testkit';
 import { KeyLayout } from './records/keys';
+import { meshFormat, versionFormat } from './records/values';
+import { versionRecord } from './watch/mesh-builder.testkit';
 import { messages, MODEL, ref, RunningRegistry, sha256Of } from './running-registry.testkit';
 
 const { PUBLISHED, REGISTERED, UNSPECIFIED } = models.VersionState;
@@ -525,5 +527,49 @@ describe('the start of a registry', () => {
     const again = await openEmbeddedStore({ folder: storeFolder(config()) });
     expect((await again.range({ key })).revision).toBe(revision);
     await again.close();
+  });
+
+  describe('with a store that is not as it was left', () => {
+    const keys = new KeyLayout();
+    let data: string;
+    const settings = () => loadConfig({ argv: [`--data=${data}`, '--grpc-port=0', '--operations-port=0'], env: {} });
+    const begin = () => startRegistry(settings(), () => undefined, createLogger('registry', 'error'));
+    beforeEach(async () => {
+      data = mkdtempSync(join(tmpdir(), 'bms-registry-left-'));
+      await (await begin()).stop(AbortSignal.timeout(1_000));
+    });
+    afterEach(() => rmSync(data, { recursive: true }));
+
+    it.each<[string, Write[], string]>([
+      [
+        'of another mesh',
+        [{ put: keys.mesh(), value: meshFormat.encode({ id: 'another', createdAtMs: 1 }) }],
+        'the store holds the mesh another under /bms/main/, and this registry belongs to',
+      ],
+      [
+        'that has versions without their model',
+        [{ put: keys.version('default', 'm', 1), value: versionFormat.encode(versionRecord('m@1')) }],
+        'the store has versions of default/m, but not the model itself',
+      ],
+    ])('refuses one %s, and writes nothing', async (_, writes, sentence) => {
+      const store = await openEmbeddedStore({ folder: storeFolder(settings()) });
+      const { revision } = await store.commit({ compares: [], writes });
+      await store.close();
+      const refused = begin();
+      await expect(refused).rejects.toBeInstanceOf(StartError);
+      await expect(refused).rejects.toThrow(sentence);
+      const again = await openEmbeddedStore({ folder: storeFolder(settings()) });
+      expect((await again.range({ key: keys.mesh() })).revision).toBe(revision);
+      await again.close();
+    });
+
+    it('doubts one that was deleted', async () => {
+      rmSync(storeFolder(settings()), { recursive: true });
+      const running = await begin();
+      const ready = await fetch(`http://${String(running.facts['operations'])}/readyz`);
+      expect(ready.status).toBe(503);
+      expect(await ready.text()).toContain('it was wiped');
+      await running.stop(AbortSignal.timeout(1_000));
+    });
   });
 });
