@@ -61,7 +61,7 @@ function peerState({ identity, feed, connections, pulse }: PeerHandlerOptions): 
   return {
     ...identity,
     revision,
-    storeReachable: !pulse.lost,
+    storeReachable: pulse.reaches,
     routers: connections.list().map(({ hello, acknowledgedRevision }) => ({
       hello,
       // Who has the last change of any route has everything up to here, by whatever revision others call that change.

@@ -1,4 +1,4 @@
-import { OutcomeUnknownError, type LeaseHold, type MetaStore } from '@bms/metastore';
+import { OutcomeUnknownError, type LeaseHold, type MetaStore, type Revision } from '@bms/metastore';
 import { pause, type Clock } from '../clock';
 import type { KeyLayout } from '../records/keys';
 import { registryFormat, type RegistryRecord } from '../records/values';
@@ -33,6 +33,8 @@ export class RegistryPresence implements Changing {
   private readonly wakeup = new Wakeup();
   private readonly undo: (() => void)[] = [];
   private held: LeaseHold | undefined;
+  private placedAt: Revision = 0n;
+  private replaced = false;
   private running: Promise<void> | undefined;
 
   constructor(private readonly options: RegistryPresenceOptions) {}
@@ -90,8 +92,11 @@ export class RegistryPresence implements Changing {
   private isKept(record: RegistryRecord): boolean {
     const { mirror, trust, onReplaced } = this.options;
     if (this.held === undefined || this.held.lost.aborted || trust.doubt !== undefined) return false;
+    if (mirror.snapshot.revision < this.placedAt) return true; // the own record is still to be seen
     const stored = mirror.snapshot.registries.get(record.id)?.record;
     if (stored !== undefined && stored.incarnation !== record.incarnation) {
+      if (this.replaced) return true;
+      this.replaced = true;
       onReplaced(
         `another registry runs with the id ${record.id} (on ${stored.host}, pid ${stored.pid}): ` +
           'its state folder is a copy, give each registry its own with --state',
@@ -105,10 +110,12 @@ export class RegistryPresence implements Changing {
     const { store, keys, leaseTtlMs, mirror } = this.options;
     const hold = await store.grantLease(leaseTtlMs, signal);
     const key = keys.registry(record.id);
+    let placedAt: Revision;
     try {
       const writes = [{ put: key, value: registryFormat.encode(record), leaseId: hold.leaseId }];
       const { succeeded, revision } = await store.commit({ compares: [], writes }, signal);
       if (!succeeded) throw new Error('the store is not of this mesh any more');
+      placedAt = revision;
       await mirror.reached(revision, signal, OWN_WRITE_BOUND_MS);
     } catch (error) {
       hold.release();
@@ -117,6 +124,7 @@ export class RegistryPresence implements Changing {
       throw error;
     }
     this.wakeup.onAbort(hold.lost);
+    this.placedAt = placedAt;
     this.setHold(hold);
   }
 

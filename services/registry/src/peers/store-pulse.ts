@@ -16,21 +16,30 @@ export interface StorePulseOptions {
 /** How often the store is asked, and how long it may take. */
 const EVERY_MS = 1_000;
 const ANSWER_BOUND_MS = 1_500;
-/** After so many unanswered in a row the store counts as lost: well before any lease runs out. */
-const LOST_AFTER = 2;
+/**
+ * After so long without an answer the store counts as lost: well before a lease runs out, and later than any other registry
+ * that has lost it, too, has had its first question unanswered.
+ */
+const LOST_AFTER_MS = 4_000;
 
 /** Whether the store answers this registry, by a small read once a second. */
 export class StorePulse implements Changing {
   private readonly changes = new ChangeSource();
   private readonly stop = new AbortController();
-  private failures = 0;
+  private answered = true;
+  private unanswered = false;
   private running: Promise<void> | undefined;
 
   constructor(private readonly options: StorePulseOptions) {}
 
-  /** The store does not answer, or is not the one that the mesh follows. */
+  /** The last question was answered, by the store that the mesh follows. */
+  get reaches(): boolean {
+    return this.answered && this.options.trust.doubt === undefined;
+  }
+
+  /** The store has not answered for a while, or is not the one that the mesh follows. */
   get lost(): boolean {
-    return this.failures >= LOST_AFTER || this.options.trust.doubt !== undefined;
+    return this.unanswered || this.options.trust.doubt !== undefined;
   }
 
   onChange(listener: () => void): () => void {
@@ -47,11 +56,15 @@ export class StorePulse implements Changing {
   }
 
   private async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.options;
+    let answeredAtMs = clock.nowMs();
     while (!signal.aborted) {
-      const before = this.lost;
-      this.failures = (await this.answers(signal)) ? 0 : this.failures + 1;
-      if (this.lost !== before) this.changes.announce();
-      await pause(this.options.clock, EVERY_MS, signal);
+      const before = [this.answered, this.unanswered];
+      this.answered = await this.answers(signal);
+      if (this.answered) answeredAtMs = clock.nowMs();
+      this.unanswered = clock.nowMs() - answeredAtMs >= LOST_AFTER_MS;
+      if (this.answered !== before[0] || this.unanswered !== before[1]) this.changes.announce();
+      await pause(clock, EVERY_MS, signal);
     }
   }
 
@@ -59,7 +72,7 @@ export class StorePulse implements Changing {
     const { store, key, clock, onSuspicion } = this.options;
     const enough = new AbortController();
     const bound = AbortSignal.any([signal, enough.signal]);
-    const answered = store.raw.range({ key }, { signal: bound }).then(
+    const asked = store.raw.range({ key }, { signal: bound }).then(
       () => true,
       (error: unknown) => {
         if (error instanceof HistoryReplacedError) onSuspicion();
@@ -69,7 +82,7 @@ export class StorePulse implements Changing {
     // A store may go on trying for longer than what is worth waiting for here.
     const late = pause(clock, ANSWER_BOUND_MS, bound).then(() => false);
     try {
-      return await Promise.race([answered, late]);
+      return await Promise.race([asked, late]);
     } finally {
       enough.abort();
     }
