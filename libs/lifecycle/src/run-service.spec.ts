@@ -88,6 +88,17 @@ describe('runService', () => {
     expect(await running.exitCode()).toBe(0);
   });
 
+  it('holds the process while it starts, whatever timers the start waits by', async () => {
+    running = Running.run(
+      `require(${JSON.stringify(LIFECYCLE)}).runService(async () => {
+        await new Promise((resolve) => setTimeout(resolve, 50).unref());
+        console.log('started');
+        return { facts: {}, stop: async () => undefined };
+      })`,
+    );
+    expect(await running.line()).toBe('started');
+  });
+
   it.each([
     [`new (require(${JSON.stringify(SETTINGS)}).SettingsError)('setting x is wrong')`, 2, 'setting x is wrong\n'],
     [`new (require(${JSON.stringify(LIFECYCLE)}).StartError)('port 1 is taken')`, 1, 'port 1 is taken\n'],

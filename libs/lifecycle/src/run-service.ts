@@ -31,6 +31,7 @@ const SAME_WISH_MS = 1_000;
 export const NOT_YET_EXIT_CODE = 75;
 /** After this, what is in flight is cut off. */
 const STOP_BOUND_MS = 30_000;
+const HOLD_MS = 60_000;
 
 /**
  * The life of a service process: starts it, tells the supervisor, drains on SIGTERM (and on SIGINT, unless a
@@ -87,6 +88,8 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
 
+  // A start may wait for others by timers that hold no process; it must not end in silence meanwhile.
+  const starting = setInterval(() => undefined, HOLD_MS);
   try {
     running = start({
       argv: process.argv.slice(2),
@@ -95,9 +98,12 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
       progress: (step) => link?.tell({ kind: 'progress', ...step }),
       requestStop,
     });
-    link?.tell({ kind: 'ready', facts: (await running).facts });
+    const { facts } = await running;
+    link?.tell({ kind: 'ready', facts });
   } catch (error) {
     fail(error);
+  } finally {
+    clearInterval(starting);
   }
 }
 
