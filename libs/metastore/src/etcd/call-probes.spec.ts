@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultProxy } from '@bms/transport/testkit';
 import { Etcd3 } from 'etcd3';
 import { OutcomeUnknownError, StoreUnavailableError } from '../meta-store';
@@ -10,6 +11,11 @@ import { startEtcd, type EtcdProcess } from './testkit/etcd-process';
 import { answersTransaction } from './testkit/transaction-answer';
 
 jest.setTimeout(60_000);
+
+/** Resolves once the store says that something is wrong. What is sent before may have gone out on a connection that was dead already. */
+async function noticed(store: EtcdMetaStore): Promise<void> {
+  while (store.trouble() === undefined) await sleep(20);
+}
 
 describeWithEtcd('a call to etcd', () => {
   let etcd: EtcdProcess;
@@ -54,6 +60,7 @@ describeWithEtcd('a call to etcd', () => {
 
   it('knows of a transaction that was never sent that nothing was written', async () => {
     proxy.refuse();
+    await noticed(store);
     await expect(put(store, `${p}a`, '1')).rejects.toThrow(StoreUnavailableError);
     expect(store.trouble()).toMatch(/no etcd answers at 127\.0\.0\.1:\d+/);
     proxy.admit();
@@ -64,6 +71,7 @@ describeWithEtcd('a call to etcd', () => {
 
   it('waits for an etcd that comes back in time', async () => {
     await etcd.kill();
+    await noticed(store);
     const reading = contents(store, p);
     const writing = put(store, `${p}a`, '1');
     await etcd.start();
@@ -123,7 +131,7 @@ describeWithEtcd('a call to etcd', () => {
     };
     await expect(fill()).rejects.toThrow(/takes no writes.*NOSPACE/);
     expect((await full.range({ key: `${p}0` })).entries).toHaveLength(1);
-    while (full.trouble() === undefined) await new Promise(setImmediate);
+    await noticed(full);
     expect(full.trouble()).toMatch(/takes no writes.*NOSPACE/);
     await full.close();
     const again = await openEtcdStore({ endpoints: [small.endpoint] });

@@ -15,6 +15,7 @@ const WITHIN_MS = 1_000;
 /** What an HTTP/2 client says first: a plain server answers with its settings, one that wants TLS with something else. */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
 const SETTINGS_FRAME = 4;
+const HUNG_UP: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
 /**
  * Connects once, beside the channel (which says only that there is no connection), to find out why it fails; undefined where nothing is wrong
@@ -30,33 +31,47 @@ export async function diagnoseEndpoint(address: string, files: TlsFiles | undefi
       : tls.connect({ ...target, ...files, servername: net.isIP(host) === 0 ? host : '', ALPNProtocols: ['h2'] }),
     files === undefined ? 'connect' : 'secureConnect',
   );
-  if (heard instanceof Error) return explain(heard, address, files);
-  const speaksHttp2 = heard.length > SETTINGS_FRAME && heard[3] === SETTINGS_FRAME;
-  if (files === undefined && heard.length > 0 && !speaksHttp2) {
-    return { final: true, sentence: `etcd at ${address} wants TLS: write --store etcds://… and set --store-ca` };
-  }
-  return undefined;
+  if (heard.kind === 'failed') return explain(heard.error, heard.connected, address, files);
+  const speaksHttp2 = heard.said.length > SETTINGS_FRAME && heard.said[3] === SETTINGS_FRAME;
+  return speaksHttp2 ? undefined : final(`what answers at ${address} is no etcd: check --store`);
 }
 
-/** What the peer says to an HTTP/2 client; nothing when it says nothing in time. */
-function firstWord(socket: net.Socket, connected: string): Promise<Buffer | Error> {
+type FirstWord =
+  | { readonly kind: 'said'; readonly said: Buffer }
+  | { readonly kind: 'failed'; readonly error: NodeJS.ErrnoException; /** By TCP. */ readonly connected: boolean };
+
+/** What the peer says to an HTTP/2 client. */
+function firstWord(socket: net.Socket, connectEvent: string): Promise<FirstWord> {
   return new Promise((resolve) => {
-    const end = (result: Buffer | Error): void => {
+    let connected = false;
+    const end = (result: FirstWord): void => {
       clearTimeout(timer);
       socket.destroy();
       resolve(result);
     };
-    const timer = setTimeout(() => end(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })), WITHIN_MS);
-    socket.once(connected, () => socket.write(PREFACE));
-    socket.once('data', end);
-    socket.once('error', end);
-    socket.once('close', () => end(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
+    const fail = (error: NodeJS.ErrnoException): void => end({ kind: 'failed', error, connected });
+    const timer = setTimeout(() => fail(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })), WITHIN_MS);
+    socket.once('connect', () => (connected = true));
+    socket.once(connectEvent, () => socket.write(PREFACE));
+    socket.once('data', (said: Buffer) => end({ kind: 'said', said }));
+    socket.once('error', fail);
+    socket.once('close', () => fail(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
   });
 }
 
-function explain(error: NodeJS.ErrnoException, address: string, files: TlsFiles | undefined): Diagnosis {
-  const { code = '', message } = error;
-  if (files === undefined) return unreachable(address, code);
+function explain(
+  { code = '', message }: NodeJS.ErrnoException,
+  connected: boolean,
+  address: string,
+  files: TlsFiles | undefined,
+): Diagnosis {
+  if (connected && HUNG_UP.has(code)) {
+    const sentence =
+      files === undefined
+        ? `etcd at ${address} hangs up on whoever does not speak TLS: write --store etcds://… and set --store-ca`
+        : `etcd at ${address} hangs up on whoever speaks TLS: write --store etcd://…, or give etcd a certificate`;
+    return { final: false, sentence }; // or it is just going away
+  }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return final(
       `the certificate of etcd at ${address} is for another host: check --store, or give etcd one for this host`,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { restoreSnapshot } from './etcdctl';
 import { findEtcd } from './find-etcd';
 import { freePorts } from './free-ports';
 
@@ -42,7 +43,7 @@ export class EtcdProcess {
     readonly name: string,
     /** Where its data is, until {@link dispose}. */
     readonly folder: string,
-    private readonly ports: { readonly client: number; readonly peer: number },
+    readonly ports: { readonly client: number; readonly peer: number },
     private readonly options: EtcdOptions,
   ) {
     process.on('exit', this.onExit); // a test run that dies leaves none behind
@@ -114,6 +115,13 @@ export class EtcdProcess {
   wipe(): void {
     if (this.child !== undefined) throw new Error(`etcd ${this.name} runs: kill it first`);
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Puts the data of a snapshot where its own were, while it is down and its folder is gone. */
+  async restore(snapshot: string): Promise<void> {
+    const peer = `http://127.0.0.1:${this.ports.peer}`;
+    const cluster = ['--initial-cluster', `${this.name}=${peer}`, '--initial-advertise-peer-urls', peer];
+    await restoreSnapshot(snapshot, ['--name', this.name, '--data-dir', this.folder, ...cluster]);
   }
 
   async dispose(): Promise<void> {
