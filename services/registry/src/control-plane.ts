@@ -173,7 +173,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     shutdown.signal,
     () => new BmsError(Reason.DRAINING, 'this registry is going away: go to another, or again'),
   );
-  const gate = allOf(goingAway, trust, closedWhileCutOff(pulse, peers));
+  const gate = allOf(goingAway, trust, closedWhileCutOff(pulse, peers, clock));
   const workers = workerLog(logger);
   const acknowledgements = new RouterAcknowledgements(feed, routers, clock);
   const readiness = new ReadinessWatch({ mirror, keys, acknowledgements, clock, defaultReplicas, gate });

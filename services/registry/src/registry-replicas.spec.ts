@@ -248,6 +248,22 @@ describeWithEtcd('registries over one etcd', () => {
     }, 90_000);
   });
 
+  it('keep workers and routers when all of them have lost the store, and their leases live when it is back', async () => {
+    const worker = new FakeWorker(first, 'w1');
+    const router = new FakeRouter(second, 'r1');
+    const version = await publishedOn(first);
+    await router.routes(version, 'w1');
+    await etcd.kill();
+    await wait(7_000); // longer than the lease, and than it takes to call the store lost
+    expect([worker.stream.outcome, router.stream.outcome]).toEqual([undefined, undefined]);
+    expect(router.ready(version)).toEqual(['w1']);
+    await etcd.start();
+    await told(first, ({ workers, registries }) => workers[0]?.attached === true && registries.length === 2);
+    await publishedOn(second);
+    await worker.told(version, version + 1n);
+    expect([worker.stream.outcome, router.stream.outcome]).toEqual([undefined, undefined]);
+  }, 60_000);
+
   it('doubt an etcd that was restored to an earlier time, and go on by themselves once the right data is back', async () => {
     const worker = new FakeWorker(first, 'w1');
     const version = await publishedOn(first);

@@ -1,4 +1,5 @@
 import { BmsError, Reason, type peerService } from '@bms/contracts';
+import type { Clock } from '../clock';
 import type { RegistryRecord } from '../records/values';
 import type { StreamGate } from '../streams/stream-gate';
 import { ChangeSource, type Changing } from '../watch/change-source';
@@ -14,6 +15,8 @@ export interface Peer {
   /** Undefined: it was never heard. */
   readonly state: peerService.PeerState | undefined;
   readonly totals: readonly peerService.PeerRouterTotals[];
+  /** Since when it has said without a break that it reaches the store, in milliseconds since 1970; undefined: it does not. */
+  readonly storeReachedSinceMs: number | undefined;
 }
 
 /** The other registries of the mesh. */
@@ -74,12 +77,20 @@ export class PeerDirectory implements Peers {
   }
 }
 
+/**
+ * A store that comes back answers one registry before the other: who has just reached it again is no better than this one.
+ * Longer than a question may take and the pause before it.
+ */
+const STEADY_MS = 3_000;
+
 /** Closed while this registry has lost the store and another one has it: workers and routers are better off there. */
-export function closedWhileCutOff(pulse: StorePulse, peers: Peers): StreamGate {
+export function closedWhileCutOff(pulse: StorePulse, peers: Peers, clock: Clock): StreamGate {
   return {
     refusal: () => {
-      const others = peers.list().filter(({ reachable, state }) => reachable && state?.storeReachable === true);
-      if (!pulse.lost || others.length === 0) return undefined;
+      if (!pulse.lost) return undefined;
+      const steadySinceMs = clock.nowMs() - STEADY_MS;
+      const others = peers.list().filter(({ storeReachedSinceMs: sinceMs = Infinity }) => sinceMs <= steadySinceMs);
+      if (others.length === 0) return undefined;
       const where = others.map(({ record }) => record.address).join(', ');
       return new BmsError(Reason.DRAINING, `this registry has lost the store, others have not: go to ${where}`);
     },

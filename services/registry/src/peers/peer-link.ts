@@ -23,6 +23,7 @@ export class PeerLink {
   private heard: peerService.PeerState | undefined;
   private counted: readonly peerService.PeerRouterTotals[] = [];
   private connected = false;
+  private reachesSinceMs: number | undefined;
 
   constructor(private readonly options: PeerLinkOptions) {
     void this.run(this.stop.signal);
@@ -40,6 +41,11 @@ export class PeerLink {
   /** Undefined: it was never heard. */
   get state(): peerService.PeerState | undefined {
     return this.heard;
+  }
+
+  /** Since when it has said without a break that it reaches the store, in milliseconds since 1970; undefined: it does not. */
+  get storeReachedSinceMs(): number | undefined {
+    return this.connected ? this.reachesSinceMs : undefined;
   }
 
   get totals(): readonly peerService.PeerRouterTotals[] {
@@ -70,6 +76,8 @@ export class PeerLink {
           this.counted = kind.value.routers;
         } else if (kind?.$case === 'state') {
           this.heard = kind.value;
+          if (!kind.value.storeReachable) this.reachesSinceMs = undefined;
+          else this.reachesSinceMs ??= this.options.clock.nowMs();
           this.connected = true;
           onChange();
         }
@@ -82,6 +90,7 @@ export class PeerLink {
   private setConnected(connected: boolean): void {
     if (this.connected === connected) return;
     this.connected = connected;
+    this.reachesSinceMs = undefined;
     this.options.onChange();
   }
 }
