@@ -57,9 +57,11 @@ export class SimulatedFleet {
     await this.until(() => this.workers.every((worker) => worker.attached));
   }
 
-  /** Kills the last worker. */
+  /** Kills a worker that holds something. */
   async loseOne(): Promise<void> {
-    await this.workers.pop()?.die();
+    const at = this.workers.findIndex(({ holds }) => holds > 0);
+    const [lost] = at < 0 ? [] : this.workers.splice(at, 1);
+    await lost?.die();
   }
 
   async close(): Promise<void> {

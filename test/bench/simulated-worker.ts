@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { workerService, type Incarnation } from '@bms/contracts';
+import { workerService } from '@bms/contracts';
 import { GrpcChannel } from '@bms/grpc';
 import { systemClock as clock } from '../../services/inference-worker/src/clock';
 import { LoadJournal } from '../../services/inference-worker/src/lifecycle/load-journal';
@@ -81,6 +81,11 @@ export class SimulatedWorker {
   /** Attached, and told what is desired. */
   get attached(): boolean {
     return this.link.attached && this.heard;
+  }
+
+  /** How many versions. */
+  get holds(): number {
+    return this.reconciler.present().length;
   }
 
   start(): void {

@@ -159,11 +159,12 @@ const COMMAND_BOUND_MS = 120_000;
 /** Runs the command line once. */
 export async function runBms(
   args: readonly string[],
+  boundMs = COMMAND_BOUND_MS,
 ): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
   const child = spawn(process.execPath, [BMS, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: ROOT,
-    timeout: COMMAND_BOUND_MS,
+    timeout: boundMs,
     killSignal: 'SIGKILL',
   });
   const read = async (stream: Readable): Promise<string> => {
