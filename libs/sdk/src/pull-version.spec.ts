@@ -83,11 +83,21 @@ describe('pullVersion', () => {
   it('goes on where it broke off, at the next address', async () => {
     mesh.blobAddresses = ['127.0.0.1:1', mesh.address];
     let breaks = 1;
-    mesh.onSending = (offsetBytes) => {
-      if (offsetBytes >= 5_000 && breaks-- > 0) throw new BmsError(Reason.DRAINING, 'going away');
+    let doneBytes = 0;
+    mesh.onSending = async (offsetBytes) => {
+      if (offsetBytes < 5_000 || breaks-- <= 0) return;
+      // An error overtakes what is still on its way: it waits until all that was sent has come.
+      while (doneBytes < offsetBytes) await new Promise(setImmediate);
+      throw new BmsError(Reason.DRAINING, 'going away');
     };
     const folder = join(root, 'pulled');
-    await client.pullVersion({ model: 'digits', folder });
+    await client.pullVersion({
+      model: 'digits',
+      folder,
+      onProgress: (step) => {
+        if (step.phase === 'downloading') doneBytes = step.doneBytes;
+      },
+    });
     expect(readFileSync(join(folder, 'data', 'weights.bin'))).toEqual(weights);
     const offsets = mesh
       .requestsOf<blobService.DownloadBlobRequest>('DownloadBlob')

@@ -98,6 +98,20 @@ describe('SupervisedService', () => {
     expect(runs).toHaveLength(1);
   });
 
+  it('ends a start that is still under way when it is to stop', async () => {
+    const started = service.startFirst(stopping.signal);
+    stopping.abort();
+    expect(latest().signals).toEqual(['SIGKILL']);
+    latest().end('SIGKILL');
+    await expect(started).resolves.toBeUndefined();
+  });
+
+  it('leaves it to serve on, and to be drained, once it serves', async () => {
+    await startServing();
+    stopping.abort();
+    expect(latest().signals).toEqual([]);
+  });
+
   it('says a reason for dying that repeats itself once', async () => {
     await startServing();
     for (let deaths = 0; deaths < 3; deaths++) {

@@ -50,6 +50,8 @@ export class SupervisedService {
   async startFirst(signal: AbortSignal): Promise<ServiceFacts | undefined> {
     for (;;) {
       const run = this.launch();
+      const giveUp = (): void => run.signal('SIGKILL'); // what does not serve yet has nothing to drain
+      signal.addEventListener('abort', giveUp, { once: true });
       try {
         const facts = await run.ready;
         this.serve(run);
@@ -63,6 +65,8 @@ export class SupervisedService {
           throw new StartError(`${this.options.name} cannot start: ${sentence}`, { cause: error });
         }
         this.sayOnce(`${this.options.name} cannot serve yet: ${sentence}; trying until it can`);
+      } finally {
+        signal.removeEventListener('abort', giveUp);
       }
       await this.pause(this.nextPauseMs(), signal);
       if (signal.aborted) return undefined;

@@ -35,6 +35,7 @@ export class Supervisor {
   async start(signal: AbortSignal): Promise<void> {
     const { plan } = this.options;
     await this.startAll(plan.registries, signal);
+    if (signal.aborted) return;
     await this.startAll([...plan.workers, ...plan.routers, plan.admin], signal);
   }
 
