@@ -231,6 +231,7 @@ describe('activating', () => {
       operationsAddress: '',
       pid: 1n,
       meshId: '',
+      epoch: 0n,
       revision: 0n,
     };
     const router = core.connections.open(hello);

@@ -99,6 +99,7 @@ it('grows the generation where the worker has something to do, and not for a ret
     operationsAddress: '',
     pid: 1n,
     meshId: '',
+    epoch: 0n,
     revision: 0n,
   };
   start();

@@ -9,7 +9,7 @@ export class RouteFeed implements Changing {
   private table: RouteTable = EMPTY_ROUTE_TABLE;
 
   /** Follows the mirror from now on; must be made before the mirror starts, or it misses what was there. */
-  constructor(mirror: StoreMirror) {
+  constructor(private readonly mirror: StoreMirror) {
     mirror.onChange((snapshot, change) => {
       const { changedRevision } = this.table;
       this.table = nextRouteTable(this.table, snapshot, change);
@@ -27,6 +27,11 @@ export class RouteFeed implements Changing {
 
   get revision(): Revision {
     return this.table.revision;
+  }
+
+  /** Which history of the store the revisions are of. */
+  get epoch(): bigint {
+    return BigInt(this.mirror.epoch);
   }
 
   onChange(listener: () => void): () => void {

@@ -30,8 +30,8 @@ export async function* routeStream(options: RouteStreamOptions): AsyncIterable<r
     let sent = feed.present;
     const { hello } = connection;
     // A router that holds this very revision of this mesh needs no snapshot, only to hear that it is up to date.
-    const upToDate = hello.meshId === meshId && hello.revision === sent.revision;
-    yield upToDate ? routeDelta(sent, sent) : routeSnapshot(sent, meshId);
+    const upToDate = hello.meshId === meshId && hello.epoch === feed.epoch && hello.revision === sent.revision;
+    yield upToDate ? routeDelta(sent, sent) : routeSnapshot(sent, meshId, feed.epoch);
     for (;;) {
       if (signal.aborted || incoming.state.kind === 'ended') return;
       if (incoming.state.kind === 'failed') throw incoming.state.error;

@@ -42,7 +42,7 @@ describe('the route table', () => {
         .version('m@2')
         .worker('w1'),
     );
-    const { kind } = routeSnapshot(routed.table, 'mesh-1');
+    const { kind } = routeSnapshot(routed.table, 'mesh-1', 0n);
     expect(kind?.value).toMatchObject({
       meshId: 'mesh-1',
       models: [

@@ -45,9 +45,10 @@ export function nextRouteTable(table: RouteTable, snapshot: MeshSnapshot, change
   return { revision, changedRevision: changed ? revision : table.changedRevision, models, workers };
 }
 
-export function routeSnapshot(table: RouteTable, meshId: string): routeService.WatchRoutesResponse {
+export function routeSnapshot(table: RouteTable, meshId: string, epoch: bigint): routeService.WatchRoutesResponse {
   const value = routeService.RouteSnapshot.create({
     meshId,
+    epoch,
     revision: table.revision,
     models: [...table.models.values()],
     workers: [...table.workers.values()],

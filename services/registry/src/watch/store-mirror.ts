@@ -58,6 +58,11 @@ export class StoreMirror implements Changing {
     return pointOf(this.present, this.known, this.options.keys);
   }
 
+  /** Of the last acceptance of the store that this mirror goes by; 0: there was none. */
+  get epoch(): number {
+    return this.known?.epoch ?? 0;
+  }
+
   onChange(listener: Listener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);

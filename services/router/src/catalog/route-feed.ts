@@ -6,13 +6,13 @@ import { RouteTable } from './route-table';
  * - `use`: they become `table`
  * - `keep`: nothing new
  * - `foreign`: the registry belongs to another mesh than the routes
- * - `behind`: the registry is at an older revision than the routes: it lags, or its store was restored
+ * - `behind`: the registry is at an earlier point than the routes: it lags, or is cut off from its store
  */
 export type FeedVerdict =
   | { readonly kind: 'use'; readonly table: RouteTable }
   | { readonly kind: 'keep' }
   | { readonly kind: 'foreign'; readonly meshId: string }
-  | { readonly kind: 'behind'; readonly table: RouteTable };
+  | { readonly kind: 'behind'; readonly revision: bigint };
 
 /**
  * @param held the routes in use
@@ -41,5 +41,5 @@ export function judgeFeed(
 function judgeSnapshot(held: RouteTable | undefined, snapshot: routeService.RouteSnapshot): FeedVerdict {
   if (held !== undefined && held.meshId !== snapshot.meshId) return { kind: 'foreign', meshId: snapshot.meshId };
   const table = RouteTable.of(snapshot);
-  return held !== undefined && table.revision < held.revision ? { kind: 'behind', table } : { kind: 'use', table };
+  return held?.isAfter(table) === true ? { kind: 'behind', revision: table.revision } : { kind: 'use', table };
 }

@@ -52,6 +52,8 @@ export interface WorkerEntry {
 export class RouteTable {
   private constructor(
     readonly meshId: string,
+    /** Which history of the store the revision is of: they only compare within one. */
+    readonly epoch: bigint,
     readonly revision: bigint,
     readonly models: ReadonlyMap<ModelId, ModelEntry>,
     readonly workers: ReadonlyMap<WorkerId, WorkerEntry>,
@@ -60,6 +62,7 @@ export class RouteTable {
   static of(snapshot: routeService.RouteSnapshot): RouteTable {
     return new RouteTable(
       snapshot.meshId,
+      snapshot.epoch,
       snapshot.revision,
       new Map(snapshot.models.map((route) => [modelId(route.tenant, route.model), modelEntry(route)])),
       new Map(snapshot.workers.map((route) => [route.workerId as WorkerId, workerEntry(route)])),
@@ -74,17 +77,23 @@ export class RouteTable {
     const workers = new Map(this.workers);
     for (const id of delta.removedWorkers) workers.delete(id as WorkerId);
     for (const route of delta.workers) workers.set(route.workerId as WorkerId, workerEntry(route));
-    return new RouteTable(this.meshId, delta.revision, models, workers);
+    return new RouteTable(this.meshId, this.epoch, delta.revision, models, workers);
   }
 
   /** The message that {@link RouteTable.of} makes an equal table of. */
   toSnapshot(): routeService.RouteSnapshot {
     return {
       meshId: this.meshId,
+      epoch: this.epoch,
       revision: this.revision,
       models: [...this.models.values()].map(({ route }) => route),
       workers: [...this.workers.values()].map(({ route }) => route),
     };
+  }
+
+  /** Whether `other` is of an earlier point of the mesh's history. */
+  isAfter(other: RouteTable): boolean {
+    return this.epoch === other.epoch ? this.revision > other.revision : this.epoch > other.epoch;
   }
 
   model(tenant: string, name: string): ModelEntry | undefined {

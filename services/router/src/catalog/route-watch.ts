@@ -3,14 +3,11 @@ import { createClient, type Channel, type Metadata } from '@bms/transport';
 import { pause, type Clock } from '../clock';
 import type { Catalog } from './catalog';
 import { judgeFeed } from './route-feed';
-import type { RouteTable } from './route-table';
 import { WatchOutbox } from './watch-outbox';
 
 const TOTALS_EVERY_MS = 1_000;
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 1_000;
-/** Registries that are all behind for this long do not lag: their store was restored, and it is what counts. */
-const RESTORED_AFTER_MS = 10_000;
 
 export interface RouteWatchOptions {
   /** `host:port` each; tried in turn, from a random one on, so that routers spread over them. */
@@ -38,7 +35,6 @@ export interface RouteWatchObserver {
   /** The routes in use stay. */
   foreignMesh(registry: string, meshId: string, heldMeshId: string): void;
   behind(registry: string, revision: bigint, heldRevision: bigint): void;
-  restored(registry: string, revision: bigint, heldRevision: bigint): void;
 }
 
 /**
@@ -47,7 +43,6 @@ export interface RouteWatchObserver {
  */
 export class RouteWatch {
   private failures = 0;
-  private behindSinceMs: number | undefined;
 
   constructor(private readonly options: RouteWatchOptions) {}
 
@@ -112,32 +107,17 @@ export class RouteWatch {
           `the registry belongs to mesh ${verdict.meshId}, this router to ${held?.meshId}`,
         );
       case 'behind':
-        this.takeRestored(verdict.table, registry);
-        return true;
+        observer.behind(registry, verdict.revision, this.heldRevision());
+        throw new BmsError(
+          Reason.CONFLICT,
+          `the registry is at revision ${verdict.revision}, behind ${this.heldRevision()}`,
+        );
       case 'use':
-        this.behindSinceMs = undefined;
         catalog.replace(verdict.table);
         return true;
       default:
         return assertNever(verdict);
     }
-  }
-
-  /** Throws unless the registries have been behind for so long that this is what the store holds now. */
-  private takeRestored(table: RouteTable, registry: string): void {
-    const { catalog, clock, observer } = this.options;
-    const nowMs = clock.monotonicMs();
-    this.behindSinceMs ??= nowMs;
-    if (nowMs - this.behindSinceMs < RESTORED_AFTER_MS) {
-      observer.behind(registry, table.revision, this.heldRevision());
-      throw new BmsError(
-        Reason.CONFLICT,
-        `the registry is at revision ${table.revision}, behind ${this.heldRevision()}`,
-      );
-    }
-    observer.restored(registry, table.revision, this.heldRevision());
-    this.behindSinceMs = undefined;
-    catalog.replace(table);
   }
 
   /** Says which revision the request path uses, once calls to its workers need not wait for a connection. */
@@ -159,7 +139,12 @@ export class RouteWatch {
 
   private hello(): routeService.RouterHello {
     const held = this.options.catalog.current;
-    return { ...this.options.identity, meshId: held?.meshId ?? '', revision: held?.revision ?? 0n };
+    return {
+      ...this.options.identity,
+      meshId: held?.meshId ?? '',
+      epoch: held?.epoch ?? 0n,
+      revision: held?.revision ?? 0n,
+    };
   }
 
   private heldRevision(): bigint {

@@ -48,6 +48,7 @@ export function routeSnapshot(
   modelRoutes: readonly routeService.ModelRoute[],
   workers: readonly routeService.WorkerRoute[],
   meshId = 'mesh-1',
+  epoch = 0n,
 ): routeService.RouteSnapshot {
-  return { meshId, revision: BigInt(revision), models: [...modelRoutes], workers: [...workers] };
+  return { meshId, epoch, revision: BigInt(revision), models: [...modelRoutes], workers: [...workers] };
 }

@@ -28,11 +28,6 @@ export function routeWatchLog(logger: Logger, stateFolder: string): RouteWatchOb
         { registry, revision: Number(revision), heldRevision: Number(heldRevision) },
         'the registry is behind the routes in use; asking again',
       ),
-    restored: (registry, revision, heldRevision) =>
-      logger.warn(
-        { registry, revision: Number(revision), heldRevision: Number(heldRevision) },
-        "the registry's store was restored to an earlier revision; following it",
-      ),
   };
 }
 

@@ -179,7 +179,7 @@ export interface VersionConfig {
    * "" (nothing: the version is not served there, and status says why) or "cpu".
    */
   fallback: string;
-  /** Options of ONNX Runtime's execution providers, by provider: {"cuda": {"cudnn_conv_algo_search": "HEURISTIC"}}. */
+  /** Options of ONNX Runtime's execution providers, by provider: {"webgpu": {"powerPreference": "high-performance"}}. */
   providerOptions: { [key: string]: ProviderOptions };
 }
 

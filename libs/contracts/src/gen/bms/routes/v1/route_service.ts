@@ -38,6 +38,8 @@ export interface RouterHello {
   meshId: string;
   /** of the snapshot it holds */
   revision: bigint;
+  /** of the snapshot it holds */
+  epoch: bigint;
 }
 
 export interface RouteAcknowledgement {
@@ -67,6 +69,11 @@ export interface RouteSnapshot {
   revision: bigint;
   models: ModelRoute[];
   workers: WorkerRoute[];
+  /**
+   * How often a person has taken a store that had gone back as it is. Revisions only compare within one epoch: routes of a
+   * lower one, or of the same one at a lower revision, are not taken in place of newer ones.
+   */
+  epoch: bigint;
 }
 
 /** Replaces what it names, leaves the rest. */
@@ -240,7 +247,16 @@ export const WatchRoutesRequest: MessageFns<WatchRoutesRequest> = {
 };
 
 function createBaseRouterHello(): RouterHello {
-  return { routerId: "", incarnation: "", address: "", operationsAddress: "", pid: 0n, meshId: "", revision: 0n };
+  return {
+    routerId: "",
+    incarnation: "",
+    address: "",
+    operationsAddress: "",
+    pid: 0n,
+    meshId: "",
+    revision: 0n,
+    epoch: 0n,
+  };
 }
 
 export const RouterHello: MessageFns<RouterHello> = {
@@ -271,6 +287,12 @@ export const RouterHello: MessageFns<RouterHello> = {
         throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
       writer.uint32(56).int64(message.revision);
+    }
+    if (message.epoch !== 0n) {
+      if (BigInt.asIntN(64, message.epoch) !== message.epoch) {
+        throw new globalThis.Error("value provided for field message.epoch of type int64 too large");
+      }
+      writer.uint32(64).int64(message.epoch);
     }
     return writer;
   },
@@ -344,6 +366,14 @@ export const RouterHello: MessageFns<RouterHello> = {
             message.revision = reader.int64() as bigint;
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.epoch = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -377,6 +407,7 @@ export const RouterHello: MessageFns<RouterHello> = {
         ? globalThis.String(object.mesh_id)
         : "",
       revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      epoch: isSet(object.epoch) ? BigInt(object.epoch) : 0n,
     };
   },
 
@@ -403,6 +434,9 @@ export const RouterHello: MessageFns<RouterHello> = {
     if (message.revision !== 0n) {
       obj.revision = message.revision.toString();
     }
+    if (message.epoch !== 0n) {
+      obj.epoch = message.epoch.toString();
+    }
     return obj;
   },
 
@@ -418,6 +452,7 @@ export const RouterHello: MessageFns<RouterHello> = {
     message.pid = (object.pid !== undefined && object.pid !== null) ? BigInt(object.pid) : 0n;
     message.meshId = object.meshId ?? "";
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.epoch = (object.epoch !== undefined && object.epoch !== null) ? BigInt(object.epoch) : 0n;
     return message;
   },
 };
@@ -772,7 +807,7 @@ export const WatchRoutesResponse: MessageFns<WatchRoutesResponse> = {
 };
 
 function createBaseRouteSnapshot(): RouteSnapshot {
-  return { meshId: "", revision: 0n, models: [], workers: [] };
+  return { meshId: "", revision: 0n, models: [], workers: [], epoch: 0n };
 }
 
 export const RouteSnapshot: MessageFns<RouteSnapshot> = {
@@ -791,6 +826,12 @@ export const RouteSnapshot: MessageFns<RouteSnapshot> = {
     }
     for (const v of message.workers) {
       WorkerRoute.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.epoch !== 0n) {
+      if (BigInt.asIntN(64, message.epoch) !== message.epoch) {
+        throw new globalThis.Error("value provided for field message.epoch of type int64 too large");
+      }
+      writer.uint32(40).int64(message.epoch);
     }
     return writer;
   },
@@ -840,6 +881,14 @@ export const RouteSnapshot: MessageFns<RouteSnapshot> = {
             message.workers.push(WorkerRoute.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.epoch = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -862,6 +911,7 @@ export const RouteSnapshot: MessageFns<RouteSnapshot> = {
       revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
       models: globalThis.Array.isArray(object?.models) ? object.models.map((e: any) => ModelRoute.fromJSON(e)) : [],
       workers: globalThis.Array.isArray(object?.workers) ? object.workers.map((e: any) => WorkerRoute.fromJSON(e)) : [],
+      epoch: isSet(object.epoch) ? BigInt(object.epoch) : 0n,
     };
   },
 
@@ -879,6 +929,9 @@ export const RouteSnapshot: MessageFns<RouteSnapshot> = {
     if (message.workers?.length) {
       obj.workers = message.workers.map((e) => WorkerRoute.toJSON(e));
     }
+    if (message.epoch !== 0n) {
+      obj.epoch = message.epoch.toString();
+    }
     return obj;
   },
 
@@ -891,6 +944,7 @@ export const RouteSnapshot: MessageFns<RouteSnapshot> = {
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     message.models = object.models?.map((e) => ModelRoute.fromPartial(e)) || [];
     message.workers = object.workers?.map((e) => WorkerRoute.fromPartial(e)) || [];
+    message.epoch = (object.epoch !== undefined && object.epoch !== null) ? BigInt(object.epoch) : 0n;
     return message;
   },
 };
