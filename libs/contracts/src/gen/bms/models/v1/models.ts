@@ -179,7 +179,7 @@ export interface VersionConfig {
    * "" (nothing: the version is not served there, and status says why) or "cpu".
    */
   fallback: string;
-  /** Options of ONNX Runtime's execution providers, by provider: {"webgpu": {"powerPreference": "high-performance"}}. */
+  /** Options of ONNX Runtime's execution providers, by provider: {"webgpu": {"preferredLayout": "NHWC"}}. */
   providerOptions: { [key: string]: ProviderOptions };
 }
 
