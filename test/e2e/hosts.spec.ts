@@ -1,9 +1,11 @@
 import { findEtcd } from '@bms/metastore/testkit';
-import { whyNoHosts } from './hosts/host-network';
+import { whyNoHosts, whyNoLoss } from './hosts/host-network';
 import { HOSTS, HostsMesh, type Convergence, type LoadSummary } from './hosts/hosts-mesh';
 
 const missing = whyNoHosts() ?? (findEtcd() === undefined ? 'no etcd is installed' : undefined);
 if (missing !== undefined) console.warn(`The tests of a mesh over three hosts are skipped: ${missing}`);
+const lossless = missing ?? whyNoLoss();
+if (lossless !== undefined) console.warn(`The test of a link that loses packets is skipped: ${lossless}`);
 
 /** For whoever reads the log; what has to hold is asserted. */
 function report(what: string, { tookMs, lastLack }: Convergence): void {
@@ -75,6 +77,21 @@ const CONVERGES_WITHIN_MS = 10_000;
     });
     expectAllRight(summary);
   }, 60_000);
+
+  (lossless === undefined ? it : it.skip)(
+    'fails no request over a link that loses one packet in twenty',
+    async () => {
+      const summary = await mesh.underLoad(['a', 'b', 'c'], 10, async () => {
+        await seconds(1);
+        mesh.lose('c', 5);
+        await seconds(6);
+        mesh.lose('c', 0);
+      });
+      expectAllRight(summary);
+      await mesh.converged();
+    },
+    60_000,
+  );
 
   it('serves on when all registries are lost, also through a router that was started again', async () => {
     await mesh.converged();

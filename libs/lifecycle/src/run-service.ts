@@ -49,6 +49,8 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
   let stoppedCode = 0;
 
   const fail = (error: unknown): never => {
+    // A start that was called off is no failure.
+    if (stopAsked.signal.aborted && error === stopAsked.signal.reason) process.exit(stoppedCode);
     const sentence = sentenceOf(error);
     const exitCode = exitCodeOf(error);
     process.stderr.write(`${sentence}\n`);

@@ -15,6 +15,21 @@ export function whyNoHosts(): string | undefined {
   }
 }
 
+/** Why packets cannot be lost here; undefined: they can. */
+export function whyNoLoss(): string | undefined {
+  const name = `bmsl${process.pid}`;
+  try {
+    ip('link', 'add', name, 'type', 'bridge');
+    tc('add', 'dev', name, 'root', 'netem', 'loss', '1%');
+    return undefined;
+  } catch (error) {
+    const { stderr, message } = error as Error & { readonly stderr?: Buffer };
+    return `netem is not to be had: ${stderr?.toString().trim() || message}`;
+  } finally {
+    attempt('link', 'del', name);
+  }
+}
+
 /**
  * Hosts of one network: a network namespace each, joined by a bridge on which the test itself sits, too. Names carry the
  * pid, so that runs side by side do not meet.
@@ -57,6 +72,12 @@ export class HostNetwork {
     for (const half of this.halves()) ip('-n', this.namespace(host), 'route', 'del', 'blackhole', half);
   }
 
+  /** Of what the host is sent, so many percent get lost; 0: nothing. */
+  lose(host: string, percent: number): void {
+    if (percent === 0) tc('del', 'dev', this.cable(host), 'root');
+    else tc('add', 'dev', this.cable(host), 'root', 'netem', 'loss', `${percent}%`);
+  }
+
   dispose(): void {
     for (const host of this.hosts) attempt('netns', 'del', this.namespace(host));
     attempt('link', 'del', this.bridge);
@@ -84,6 +105,10 @@ export class HostNetwork {
   private cable(host: string): string {
     return `b${process.pid}-${host}`.slice(0, 15);
   }
+}
+
+function tc(...args: readonly string[]): void {
+  execFileSync('tc', ['qdisc', ...args], { stdio: 'pipe' });
 }
 
 function ip(...args: readonly string[]): void {

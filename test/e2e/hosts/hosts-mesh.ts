@@ -87,6 +87,10 @@ export class HostsMesh {
     this.network.heal(host);
   }
 
+  lose(host: Host, percent: number): void {
+    this.network.lose(host, percent);
+  }
+
   mute(host: Host): void {
     this.network.mute(host);
   }
