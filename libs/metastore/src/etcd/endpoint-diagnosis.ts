@@ -85,7 +85,7 @@ function explain(
   }
   if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
     const given =
-      files.cert === undefined ? 'asks for a certificate of ours: set' : 'does not take our certificate: check';
+      files?.cert === undefined ? 'asks for a certificate of ours: set' : 'does not take our certificate: check';
     return final(`etcd at ${address} ${given} --store-cert and --store-key`);
   }
   return unreachable(address, code);
