@@ -1,15 +1,15 @@
 import type { etcd } from '@bms/contracts';
-import type { CallOptions, Client } from '@bms/transport';
+import type { Client } from '@bms/transport';
 import { HistoryReplacedError, StoreOpenError } from '../meta-store';
 import type { AuthToken } from './auth-token';
 import { callFailure } from './call-failure';
 import type { HistoryGuard } from './history-guard';
 import type { MemberState } from './member-state';
+import { askStatus, probe, type AskedMember } from './member-status';
 import { refusalSentence } from './refusal-sentence';
 
 /** How long a member may take for each step; a check that fails is made again. */
 const STEP_WITHIN_MS = 1_000;
-const NONE = new Uint8Array(0);
 
 export interface MemberCheck {
   readonly guard: HistoryGuard;
@@ -18,13 +18,10 @@ export interface MemberCheck {
 }
 
 /** What of a member a check needs. */
-export interface CheckedMember {
+export interface CheckedMember extends AskedMember {
   readonly address: string;
-  readonly kv: Client<typeof etcd.KVDefinition>;
-  readonly maintenance: Client<typeof etcd.MaintenanceDefinition>;
   readonly auth: Client<typeof etcd.AuthDefinition>;
   alarms: readonly string[];
-  callOptions(withinMs: number): CallOptions;
   answered(): void;
   unanswered(): void;
 }
@@ -38,17 +35,16 @@ export async function checkMember(member: CheckedMember, check: MemberCheck): Pr
   const sent = token.current;
   try {
     if (token.missing) await token.renew(member.auth, sent);
-    const status = await member.maintenance.status({}, member.callOptions(STEP_WITHIN_MS));
-    if (!isSupported(status.version)) {
+    const before = guard.revision;
+    const { version, alarms } = await askStatus(member, guard, probeKey, STEP_WITHIN_MS);
+    if (version !== undefined && !isSupported(version)) {
       const error = new StoreOpenError(
-        `etcd at ${member.address} has version ${status.version}: 3.4 or later is needed; upgrade it, or change --store`,
+        `etcd at ${member.address} has version ${version}: 3.4 or later is needed; upgrade it, or change --store`,
       );
       return { kind: 'refused', error };
     }
-    member.alarms = status.errors;
-    const before = guard.revision;
-    const read = { key: probeKey, rangeEnd: NONE, limit: 1n, revision: 0n, serializable: false, keysOnly: true };
-    const { header } = await member.kv.range(read, member.callOptions(STEP_WITHIN_MS));
+    member.alarms = alarms ?? member.alarms;
+    const { header } = await member.kv.range(probe(probeKey, false), member.callOptions(STEP_WITHIN_MS));
     guard.observeLinearizable(header, before);
     member.answered();
     return { kind: 'usable' };

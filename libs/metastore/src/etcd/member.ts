@@ -6,6 +6,7 @@ import type { AuthToken } from './auth-token';
 import type { HistoryGuard } from './history-guard';
 import { checkMember, type CheckedMember } from './member-check';
 import type { MemberState } from './member-state';
+import { askStatus } from './member-status';
 import { pause } from './pause';
 
 export interface MemberOptions {
@@ -106,6 +107,13 @@ export class Member implements CheckedMember {
     this.options.onFailed(this);
   }
 
+  /** What it says against itself now. */
+  setAlarms(alarms: readonly string[]): void {
+    const changed = alarms.join() !== this.alarms.join();
+    this.alarms = alarms;
+    if (changed) this.options.onChange(this);
+  }
+
   close(): void {
     this.connection.abort();
     this.channel.close();
@@ -148,14 +156,12 @@ export class Member implements CheckedMember {
 
   private async feelPulse(signal: AbortSignal): Promise<void> {
     try {
-      const status = await this.maintenance.status({}, this.callOptions(PULSE_WITHIN_MS));
+      const { guard, probeKey } = this.options;
+      const { knowsLeader, alarms = this.alarms } = await askStatus(this, guard, probeKey, PULSE_WITHIN_MS);
       if (signal.aborted) return;
-      this.options.guard.observe(status.header);
-      const changed = status.errors.join() !== this.alarms.join();
-      this.alarms = status.errors;
-      if (changed) this.options.onChange(this);
-      if (status.leader === 0n) this.options.onFailed(this);
-      else this.answered();
+      this.setAlarms(alarms);
+      if (knowsLeader) this.answered();
+      else this.options.onFailed(this);
     } catch {
       if (!signal.aborted) this.unanswered();
     }

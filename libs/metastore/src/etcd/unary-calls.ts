@@ -119,6 +119,7 @@ export class UnaryCalls {
   private takeNote(failure: CallFailure, member: Member): void {
     if (failure.kind === 'unanswered') member.unanswered();
     if (failure.kind === 'not-sent') this.members.failed(member);
+    if (failure.kind === 'refused' && failure.refusal === 'no-space') member.setAlarms(['alarm:NOSPACE']);
   }
 
   /** That it fails shows in the next try. */
