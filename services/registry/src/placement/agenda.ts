@@ -15,18 +15,31 @@ export class Agenda {
   /** Looked at, and waiting for the routers to let go of them. */
   private readonly retiring = new Set<VersionId>();
   private readonly fleetMarks = new Map<WorkerId, string>();
+  /** Something concerns all versions, and they are not put down yet. */
+  private everything = false;
 
-  get size(): number {
-    return this.dirty.size;
+  /** Whether there is something left to look at. */
+  get open(): boolean {
+    return this.everything || this.dirty.size > 0;
   }
 
   /** In the order in which they became dirty; may be changed while it is read. */
-  versions(): Iterable<VersionId> {
+  get versions(): ReadonlySet<VersionId> {
     return this.dirty;
   }
 
   all(snapshot: MeshSnapshot): void {
     for (const entry of snapshot.workers.values()) this.fleetMarks.set(entry.id, fleetMark(entry));
+    this.everything = true;
+  }
+
+  /**
+   * Puts all versions down where something concerns them all. What concerns one of them by itself is put down at once;
+   * hundreds of workers that come together make one look at thousands of versions, not hundreds.
+   */
+  begin(snapshot: MeshSnapshot): void {
+    if (!this.everything) return;
+    this.everything = false;
     for (const { versions } of snapshot.models.values()) {
       for (const { record } of versions.values())
         this.dirty.add(versionId(record.tenant, record.model, record.version));
@@ -40,7 +53,7 @@ export class Agenda {
         this.dirty.add(`${id}@${number}` as VersionId);
     }
     if (this.fleetChanged(snapshot, change)) {
-      this.all(snapshot);
+      this.everything = true;
       return 'soon';
     }
     if (this.dirty.size > 0) return 'soon';

@@ -100,7 +100,7 @@ export class PlacementLoop {
       this.nextRun = undefined;
       this.running ??= this.run().finally(() => {
         this.running = undefined;
-        if (this.agenda.size > 0) this.runIn(RETRY_MS);
+        if (this.agenda.open) this.runIn(RETRY_MS);
       });
     });
     this.nextRun = { atMs, cancel };
@@ -118,10 +118,11 @@ export class PlacementLoop {
   }
 
   private async run(): Promise<void> {
-    const { leadership, onTrouble } = this.options;
+    const { leadership, mirror, onTrouble } = this.options;
     try {
       if (leadership.leads()) await this.raiseGenerations();
-      while (this.agenda.size > 0 && leadership.leads() && !this.stop.signal.aborted) await this.pass();
+      this.agenda.begin(mirror.snapshot);
+      while (this.agenda.versions.size > 0 && leadership.leads() && !this.stop.signal.aborted) await this.pass();
     } catch (error) {
       if (!this.stop.signal.aborted) onTrouble(error);
     }
@@ -140,7 +141,7 @@ export class PlacementLoop {
   private async pass(): Promise<void> {
     const view = this.view();
     let looked = 0;
-    for (const id of this.agenda.versions()) {
+    for (const id of this.agenda.versions) {
       const action = nextAction(view, id);
       if (action.kind !== 'none') return this.apply(view, id, action);
       this.agenda.settle(id, { short: action.short, retiring: action.recheckAtMs !== undefined });
