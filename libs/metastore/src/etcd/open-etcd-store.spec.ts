@@ -28,7 +28,8 @@ describe('opening a store on etcd', () => {
   });
 
   it('refuses an etcd that is too old', async () => {
-    const status = { header: undefined, version: '3.3.10', leader: 1n, errors: [] };
+    const header = { clusterId: 1n, memberId: 1n, revision: 1n, raftTerm: 1n };
+    const status = { header, version: '3.3.10', leader: 1n, errors: [] };
     const server = new GrpcServer(implement(etcd.MaintenanceDefinition, { status: async () => status }));
     const port = await server.listen({ host: '127.0.0.1', port: 0 });
     const opening = openEtcdStore({ endpoints: [`127.0.0.1:${port}`] });
