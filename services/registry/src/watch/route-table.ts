@@ -1,4 +1,5 @@
-import { routeService, versionId, type ModelId, type models, type WorkerId } from '@bms/contracts';
+import { isDeepStrictEqual } from 'node:util';
+import { versionId, type ModelId, type models, type routeService, type WorkerId } from '@bms/contracts';
 import type { Revision } from '@bms/metastore';
 import { signatureMessage, stateMessage } from '../models/model-messages';
 import type { SignatureRecord, VersionRecord, WorkerRecord } from '../records/values';
@@ -29,14 +30,14 @@ export function nextRouteTable(table: RouteTable, snapshot: MeshSnapshot, change
     [...change.models].map((id) => {
       const entry = snapshot.models.get(id);
       const route = entry === undefined ? undefined : modelRoute(snapshot, entry);
-      return [id, keepIfSame(routeService.ModelRoute, table.models.get(id), route)] as const;
+      return [id, keepIfSame(table.models.get(id), route)] as const;
     }),
   );
   const workers = table.workers.with(
     [...change.workers].map((id) => {
       const worker = snapshot.workers.get(id)?.worker?.record;
       const route = worker === undefined ? undefined : workerRoute(worker);
-      return [id, keepIfSame(routeService.WorkerRoute, table.workers.get(id), route)] as const;
+      return [id, keepIfSame(table.workers.get(id), route)] as const;
     }),
   );
   const { revision } = snapshot;
@@ -46,19 +47,25 @@ export function nextRouteTable(table: RouteTable, snapshot: MeshSnapshot, change
 }
 
 export function routeSnapshot(table: RouteTable, meshId: string, epoch: bigint): routeService.WatchRoutesResponse {
-  const value = routeService.RouteSnapshot.create({
+  const value: routeService.RouteSnapshot = {
     meshId,
     epoch,
     revision: table.revision,
     models: [...table.models.values()],
     workers: [...table.workers.values()],
-  });
+  };
   return { kind: { $case: 'snapshot', value } };
 }
 
 /** What a router that has `from` needs to have `to`. */
 export function routeDelta(from: RouteTable, to: RouteTable): routeService.WatchRoutesResponse {
-  const delta = routeService.RouteDelta.create({ revision: to.revision });
+  const delta: routeService.RouteDelta = {
+    revision: to.revision,
+    models: [],
+    removedModels: [],
+    workers: [],
+    removedWorkers: [],
+  };
   for (const [id, route] of to.models.changesFrom(from.models)) {
     if (route !== undefined) delta.models.push(route);
     else delta.removedModels.push(modelKey(id));
@@ -70,13 +77,15 @@ export function routeDelta(from: RouteTable, to: RouteTable): routeService.Watch
   return { kind: { $case: 'delta', value: delta } };
 }
 
+// Literals, not `create`: that copies what it is given, and with it the signatures that versions share.
+
 function modelRoute(snapshot: MeshSnapshot, entry: ModelEntry): routeService.ModelRoute {
   const { record } = entry.model;
   const versions = [...entry.versions.values()]
     .map((version) => version.record)
     .filter((version) => version.state !== 'deleted')
     .sort((one, other) => one.version - other.version);
-  return routeService.ModelRoute.create({
+  return {
     tenant: record.tenant,
     model: record.name,
     activeVersion: BigInt(record.activeVersion),
@@ -86,20 +95,20 @@ function modelRoute(snapshot: MeshSnapshot, entry: ModelEntry): routeService.Mod
         .map((label) => [label, BigInt(record.labels[label] ?? 0)]),
     ),
     versions: versions.map((version) => versionRoute(snapshot, version)),
-  });
+  };
 }
 
 function versionRoute(snapshot: MeshSnapshot, version: VersionRecord): routeService.VersionRoute {
   const published = version.state === 'published';
   const replicas = published ? replicasOf(snapshot, versionId(version.tenant, version.model, version.version)) : [];
   const readyWorkers = replicas.filter(isRoutable).map((replica) => replica.workerId);
-  return routeService.VersionRoute.create({
+  return {
     version: BigInt(version.version),
     state: stateMessage(version.state),
     signature: sharedSignature(version.signature),
     readyWorkers,
     notReadyReason: published && readyWorkers.length === 0 ? notReadyReason(replicas) : '',
-  });
+  };
 }
 
 const signatures = new WeakMap<SignatureRecord, models.Signature>();
@@ -122,12 +131,12 @@ function notReadyReason(replicas: readonly Replica[]): string {
 }
 
 function workerRoute(worker: WorkerRecord): routeService.WorkerRoute {
-  return routeService.WorkerRoute.create({
+  return {
     workerId: worker.id,
     incarnation: worker.incarnation,
     address: worker.address,
     provider: worker.device.provider,
-  });
+  };
 }
 
 function modelKey(id: ModelId): routeService.ModelKey {
@@ -135,12 +144,6 @@ function modelKey(id: ModelId): routeService.ModelKey {
   return { tenant: id.slice(0, slash), model: id.slice(slash + 1) };
 }
 
-function keepIfSame<T>(
-  codec: { encode(message: T): { finish(): Uint8Array } },
-  before: T | undefined,
-  after: T | undefined,
-): T | undefined {
-  if (before === undefined || after === undefined) return after;
-  const same = Buffer.compare(codec.encode(before).finish(), codec.encode(after).finish()) === 0;
-  return same ? before : after;
+function keepIfSame<T>(before: T | undefined, after: T | undefined): T | undefined {
+  return isDeepStrictEqual(before, after) ? before : after;
 }
