@@ -1,5 +1,6 @@
 import type { AnyBenchmark } from './benchmark';
+import { etcdClients } from './etcd-clients.bench';
 import { liveness } from './liveness.bench';
 import { manyModels } from './many-models.bench';
 
-export const BENCHMARKS: readonly AnyBenchmark[] = [manyModels, liveness];
+export const BENCHMARKS: readonly AnyBenchmark[] = [manyModels, liveness, etcdClients];
