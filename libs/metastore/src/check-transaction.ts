@@ -25,10 +25,11 @@ export function checkTransaction(transaction: Transaction): void {
 
 function checkWrite(write: Write): void {
   if ('deletePrefix' in write) checkPrefix(write.deletePrefix);
-  else checkKey(target(write));
+  else checkKey(writtenKey(write));
 }
 
-function target(write: Write): string {
+/** The key that a write names, or the prefix. */
+export function writtenKey(write: Write): string {
   if ('put' in write) return write.put;
   return 'delete' in write ? write.delete : write.deletePrefix;
 }
@@ -37,7 +38,8 @@ function target(write: Write): string {
 function transactionBytes({ compares, writes }: Transaction): number {
   let bytes = 0;
   for (const compare of compares) bytes += Buffer.byteLength(compare.key);
-  for (const write of writes) bytes += Buffer.byteLength(target(write)) + ('put' in write ? write.value.byteLength : 0);
+  for (const write of writes)
+    bytes += Buffer.byteLength(writtenKey(write)) + ('put' in write ? write.value.byteLength : 0);
   return bytes;
 }
 
@@ -46,7 +48,7 @@ function checkEachKeyOnce(writes: readonly Write[]): void {
   const keys = new Set<string>();
   const prefixes: string[] = [];
   for (const write of writes) {
-    const key = target(write);
+    const key = writtenKey(write);
     const covering = prefixes.find((prefix) => key.startsWith(prefix));
     const covered = 'deletePrefix' in write ? [...keys].find((earlier) => earlier.startsWith(key)) : undefined;
     const twice = keys.has(key) ? key : covering !== undefined ? key : covered;

@@ -5,6 +5,7 @@ export * from './definition';
 export * from './grpc-code';
 export * from './health.handler';
 export * from './implement';
+export * from './linked-abort';
 export * from './listen-failure';
 export * from './message-queue';
 export * from './metadata';

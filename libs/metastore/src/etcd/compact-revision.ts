@@ -1,6 +1,6 @@
+import { LinkedAbort } from '@bms/transport';
 import { StoreUnavailableError, type Revision } from '../meta-store';
 import type { EtcdRange } from './entry-message';
-import { LinkedAbort } from './linked-abort';
 import type { Members } from './members';
 import { watchCall } from './watch-call';
 

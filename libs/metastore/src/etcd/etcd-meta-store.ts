@@ -1,4 +1,5 @@
-import { checkTransaction } from '../check-transaction';
+import { LinkedAbort } from '@bms/transport';
+import { checkTransaction, writtenKey } from '../check-transaction';
 import type { Clock } from '../clock';
 import { checkRange } from '../key-bytes';
 import {
@@ -19,7 +20,6 @@ import type { AuthToken } from './auth-token';
 import { EtcdRefusedError } from './call-failure';
 import type { HistoryGuard } from './history-guard';
 import type { LeaseKeeper } from './lease-keeper';
-import { LinkedAbort } from './linked-abort';
 import type { Members } from './members';
 import { RangePages } from './range-pages';
 import { refusalSentence } from './refusal-sentence';
@@ -185,7 +185,5 @@ export class EtcdMetaStore implements MetaStore {
 /** Stands for all of a transaction where etcd refuses it as a whole. */
 function someKey({ compares, writes }: Transaction): string {
   const [write] = writes;
-  if (write === undefined) return compares[0]?.key ?? '';
-  if ('put' in write) return write.put;
-  return 'delete' in write ? write.delete : write.deletePrefix;
+  return write === undefined ? (compares[0]?.key ?? '') : writtenKey(write);
 }

@@ -1,12 +1,11 @@
 import type { etcd } from '@bms/contracts';
-import { MessageQueue } from '@bms/transport';
+import { LinkedAbort, MessageQueue } from '@bms/transport';
 import type { Clock } from '../clock';
 import { LeaseNotFoundError, StoreUnavailableError, type LeaseHold, type LeaseId } from '../meta-store';
 import type { AuthToken } from './auth-token';
 import { callFailure } from './call-failure';
 import type { HistoryGuard } from './history-guard';
 import { KeptLease } from './kept-lease';
-import { LinkedAbort } from './linked-abort';
 import type { Member } from './member';
 import type { Members } from './members';
 import { pause } from './pause';

@@ -80,7 +80,7 @@ async function verdict(
 }
 
 /** 3.4 is the first whose watches can be split into fragments and whose leases hold through a change of the leader. */
-export function isSupported(version: string): boolean {
+function isSupported(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > 3 || (major === 3 && minor >= 4);
 }

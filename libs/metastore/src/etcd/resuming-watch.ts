@@ -1,3 +1,4 @@
+import { LinkedAbort } from '@bms/transport';
 import type { Clock } from '../clock';
 import {
   CompactedError,
@@ -12,7 +13,6 @@ import { callFailure, EtcdRefusedError, type Refusal } from './call-failure';
 import { findCompactRevision } from './compact-revision';
 import { etcdRange, firstKey } from './entry-message';
 import type { HistoryGuard } from './history-guard';
-import { LinkedAbort } from './linked-abort';
 import type { Member } from './member';
 import type { Members } from './members';
 import { pause } from './pause';

@@ -1,11 +1,10 @@
 import type { etcd } from '@bms/contracts';
-import type { CallOptions } from '@bms/transport';
+import { LinkedAbort, type CallOptions } from '@bms/transport';
 import type { Clock } from '../clock';
 import { HistoryReplacedError, OutcomeUnknownError, StoreUnavailableError } from '../meta-store';
 import type { AuthToken } from './auth-token';
 import { callFailure, EtcdRefusedError, type CallFailure } from './call-failure';
 import type { HistoryGuard } from './history-guard';
-import { LinkedAbort } from './linked-abort';
 import type { Member } from './member';
 import type { Members } from './members';
 import { pause } from './pause';

@@ -1,4 +1,5 @@
 import { HistoryReplacedError } from '@bms/metastore';
+import { LinkedAbort } from '@bms/transport';
 import { pause, type Clock } from '../clock';
 import type { MeshStore } from '../store/mesh-store';
 import type { StoreTrust } from '../store/store-trust';
@@ -70,9 +71,8 @@ export class StorePulse implements Changing {
 
   private async answers(signal: AbortSignal): Promise<boolean> {
     const { store, key, clock, onSuspicion } = this.options;
-    const enough = new AbortController();
-    const bound = AbortSignal.any([signal, enough.signal]);
-    const asked = store.raw.range({ key }, { signal: bound }).then(
+    const question = new LinkedAbort(signal);
+    const asked = store.raw.range({ key }, { signal: question.signal }).then(
       () => true,
       (error: unknown) => {
         if (error instanceof HistoryReplacedError) onSuspicion();
@@ -80,11 +80,12 @@ export class StorePulse implements Changing {
       },
     );
     // A store may go on trying for longer than what is worth waiting for here.
-    const late = pause(clock, ANSWER_BOUND_MS, bound).then(() => false);
+    const late = pause(clock, ANSWER_BOUND_MS, question.signal).then(() => false);
     try {
       return await Promise.race([asked, late]);
     } finally {
-      enough.abort();
+      question.abort();
+      question.unlink();
     }
   }
 }

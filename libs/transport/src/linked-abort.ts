@@ -1,6 +1,7 @@
 /**
  * A controller that is aborted with any of `signals`. Whoever makes one calls `unlink` in the end: the signals may live
- * much longer. (AbortSignal.any keeps memory on Node 20 as long as the longest of its sources lives.)
+ * much longer. (AbortSignal.any keeps memory on Node 20 as long as the longest of its sources lives: use it only where none
+ * of them outlives the wait.)
  */
 export class LinkedAbort {
   private readonly controller = new AbortController();
