@@ -1,4 +1,5 @@
 export * from './bind-policy';
+export * from './durable-text';
 export * from './folder-lock';
 export * from './listening';
 export * from './own-version';

@@ -1,8 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Incarnation, WorkerId } from '@bms/contracts';
-import { StartError } from '@bms/lifecycle';
+import { readIfThere, StartError, writeDurably } from '@bms/lifecycle';
 import { z } from 'zod';
 
 const FILE = 'worker.json';
@@ -38,26 +37,4 @@ function parse(text: string, file: string): WorkerId {
       cause,
     });
   }
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** As a whole or not at all, also when the machine loses its power meanwhile. */
-function writeDurably(file: string, text: string): void {
-  const draft = `${file}.tmp`;
-  const fd = openSync(draft, 'w');
-  try {
-    writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(draft, file);
 }

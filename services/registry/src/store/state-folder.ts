@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { lockFolder, StartError } from '@bms/lifecycle';
+import { lockFolder, readIfThere, StartError, writeDurably } from '@bms/lifecycle';
 import { z } from 'zod';
 import type { KnownPoint } from './known-point';
 
@@ -119,26 +118,4 @@ function parse<T>(schema: z.ZodType<T>, text: string, sentence: string): T {
   } catch (cause) {
     throw new StartError(sentence, { cause });
   }
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** As a whole or not at all, also when the machine loses its power meanwhile. */
-function writeDurably(file: string, text: string): void {
-  const draft = `${file}.tmp`;
-  const fd = openSync(draft, 'w');
-  try {
-    writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(draft, file);
 }

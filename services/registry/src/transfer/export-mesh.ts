@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sha256OfFile, type BlobStore } from '@bms/artifacts';
 import { BmsError, Reason } from '@bms/contracts';
-import { StartError, type StartProgress } from '@bms/lifecycle';
+import { StartError, writeDurably, type StartProgress } from '@bms/lifecycle';
 import type { MetaStore } from '@bms/metastore';
 import type { KeyLayout } from '../records/keys';
 import { acceptedFormat } from '../records/values';
@@ -59,7 +59,7 @@ export async function exportMesh(options: ExportOptions, signal: AbortSignal): P
     records: await writeRecords(records, folder),
     blobs: { count: blobs.length, sizeBytes: totalBytesOf(blobs) },
   };
-  await writeDurably(folder, MANIFEST_FILE, `${JSON.stringify(manifest, null, 2)}\n`);
+  writeDurably(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
   await rm(join(folder, UNFINISHED_FILE), { force: true });
   return manifest;
 }
@@ -74,9 +74,8 @@ async function takeFolder(folder: string): Promise<void> {
         `${folder} is not empty: name a folder that is not there yet, or an empty one; nothing was changed`,
       );
     }
-    await writeDurably(
-      folder,
-      UNFINISHED_FILE,
+    writeDurably(
+      join(folder, UNFINISHED_FILE),
       'An export is being written here, or broke off: run it again to go on.\n',
     );
   } catch (error) {
@@ -149,16 +148,4 @@ async function writeRecords(records: readonly TransferRecord[], folder: string):
     TRANSFERRED.map((noun) => [noun, records.filter((record) => record.noun === noun).length]),
   ) as Omit<TransferManifest['records'], 'sha256' | 'sizeBytes'>;
   return { sha256: hash.digest('hex'), sizeBytes: (await stat(path)).size, ...counts };
-}
-
-async function writeDurably(folder: string, name: string, text: string): Promise<void> {
-  const draft = join(folder, `${name}.tmp`);
-  const file = await open(draft, 'w');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, join(folder, name));
 }
