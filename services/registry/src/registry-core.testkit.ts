@@ -11,7 +11,7 @@ import { ReadinessWatch } from './models/readiness-watch';
 import { KeyLayout } from './records/keys';
 import { desiredFormat, reportedFormat, workerFormat, type MeshRecord } from './records/values';
 import { MIB, RAN_ON_CPU, versionRecord, workerRecord, type Reported } from './watch/mesh-builder.testkit';
-import { NO_PEERS } from './peers/peer-directory';
+import { NO_PEERS } from './peers/no-peers.testkit';
 import { MeshStore } from './store/mesh-store';
 import { openMesh } from './store/open-mesh';
 import { StoreTrust } from './store/store-trust';

@@ -1,11 +1,8 @@
-import { BmsError, Reason, type peerService } from '@bms/contracts';
-import type { Clock } from '../clock';
+import type { peerService } from '@bms/contracts';
 import type { RegistryRecord } from '../records/values';
-import type { StreamGate } from '../streams/stream-gate';
 import { ChangeSource, type Changing } from '../watch/change-source';
 import type { StoreMirror } from '../watch/store-mirror';
 import { PeerLink, type PeerLinkOptions } from './peer-link';
-import type { StorePulse } from './store-pulse';
 
 /** Another registry whose lease lives. */
 export interface Peer {
@@ -23,9 +20,6 @@ export interface Peer {
 export interface Peers extends Changing {
   list(): readonly Peer[];
 }
-
-/** Of a registry that is the only one. */
-export const NO_PEERS: Peers = { list: () => [], onChange: () => () => undefined };
 
 /** Follows every other registry that the store names, as long as its lease lives. */
 export class PeerDirectory implements Peers {
@@ -75,28 +69,4 @@ export class PeerDirectory implements Peers {
     }
     this.changes.announce();
   }
-}
-
-/**
- * A store that comes back answers one registry before the other: who has just reached it again is no better than this one.
- * Longer than a question may take and the pause before it.
- */
-const STEADY_MS = 3_000;
-
-/** Closed while this registry has lost the store and another one has it: workers and routers are better off there. */
-export function closedWhileCutOff(pulse: StorePulse, peers: Peers, clock: Clock): StreamGate {
-  return {
-    refusal: () => {
-      if (!pulse.lost) return undefined;
-      const steadySinceMs = clock.nowMs() - STEADY_MS;
-      const others = peers.list().filter(({ storeReachedSinceMs: sinceMs = Infinity }) => sinceMs <= steadySinceMs);
-      if (others.length === 0) return undefined;
-      const where = others.map(({ record }) => record.address).join(', ');
-      return new BmsError(Reason.DRAINING, `this registry has lost the store, others have not: go to ${where}`);
-    },
-    onChange: (listener) => {
-      const undo = [pulse.onChange(listener), peers.onChange(listener)];
-      return () => undo.forEach((action) => action());
-    },
-  };
 }

@@ -5,11 +5,9 @@ import type { KeyLayout } from '../records/keys';
 import { CorruptValueError, NewerStoreError } from '../records/value-format';
 import { acceptedFormat, meshFormat, type MeshRecord } from '../records/values';
 import { waitUntil } from '../watch/change-source';
-import { emptySnapshot } from '../watch/mesh-snapshot';
-import { applyEvents } from '../watch/snapshot-reducer';
-import { readMesh, type StoreMirror } from '../watch/store-mirror';
-import type { StoreRead } from './known-point';
+import type { StoreMirror } from '../watch/store-mirror';
 import type { MeshStore } from './mesh-store';
+import { checkFollowable, readMesh, type StoreRead } from './store-read';
 import type { StoreDoubt, StoreTrust } from './store-trust';
 
 export interface AcceptStoreOptions {
@@ -43,7 +41,7 @@ export class StoreAcceptance {
       );
     }
     const read = await readMesh(store, keys, signal);
-    this.checkFollowable(read);
+    this.requireFollowable(read);
     const modRevision = (key: string): bigint => read.entries.find((entry) => entry.key === key)?.modRevision ?? 0n;
     const value = acceptedFormat.encode({
       epoch: Math.max(doubt.known.epoch, doubt.foundEpoch) + 1,
@@ -62,11 +60,9 @@ export class StoreAcceptance {
     await waitUntil([trust], followed, { clock, signal, boundMs: FOLLOWED_BOUND_MS });
   }
 
-  private checkFollowable({ entries, revision }: StoreRead): void {
-    const { mesh, keys } = this.options;
-    const events = entries.map((entry) => ({ kind: 'put', entry }) as const);
+  private requireFollowable(read: StoreRead): void {
     try {
-      applyEvents(emptySnapshot(mesh, 0n), events, revision, keys);
+      checkFollowable(read, this.options.mesh, this.options.keys);
     } catch (error) {
       if (error instanceof CorruptValueError || error instanceof NewerStoreError) throw conflict(error.message);
       throw error;

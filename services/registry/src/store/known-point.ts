@@ -1,6 +1,5 @@
-import type { Entry, Revision } from '@bms/metastore';
+import type { Revision } from '@bms/metastore';
 import type { KeyLayout } from '../records/keys';
-import { acceptedFormat, meshFormat } from '../records/values';
 import type { MeshSnapshot } from '../watch/mesh-snapshot';
 
 /** How far a registry has seen a store, and of which mesh. */
@@ -12,25 +11,6 @@ export interface KnownPoint {
   readonly epoch: number;
   /** The model's record that was changed last: a history that lacks this change is another one, whatever its revision. */
   readonly witness?: { readonly key: string; readonly modRevision: Revision };
-}
-
-/** A complete read of a mesh's keys, at one revision. */
-export interface StoreRead {
-  readonly clusterId: string;
-  readonly revision: Revision;
-  readonly entries: readonly Entry[];
-}
-
-/** The mesh that a read has found; undefined where there is none. Throws what decoding throws. */
-export function meshIdIn({ entries }: StoreRead, keys: KeyLayout): string | undefined {
-  const entry = entries.find(({ key }) => key === keys.mesh());
-  return entry && meshFormat.decode(entry.value, entry.key).id;
-}
-
-/** 0: nothing was accepted in this history. Throws what decoding throws. */
-export function epochIn({ entries }: StoreRead, keys: KeyLayout): number {
-  const entry = entries.find(({ key }) => key === keys.accepted());
-  return entry === undefined ? 0 : acceptedFormat.decode(entry.value, entry.key).epoch;
 }
 
 /** Where a snapshot has come to. */

@@ -4,11 +4,9 @@ import { OutcomeUnknownError } from '@bms/metastore';
 import type { KeyLayout } from '../records/keys';
 import { meshFormat, type MeshRecord } from '../records/values';
 import { importUnderWay } from '../transfer/import-marker';
-import { emptySnapshot } from '../watch/mesh-snapshot';
-import { applyEvents } from '../watch/snapshot-reducer';
-import { readMesh } from '../watch/store-mirror';
-import type { KnownPoint, StoreRead } from './known-point';
+import type { KnownPoint } from './known-point';
 import type { MeshStore } from './mesh-store';
+import { checkFollowable, readMesh, type StoreRead } from './store-read';
 
 export interface OpenMeshOptions {
   readonly store: MeshStore;
@@ -40,12 +38,7 @@ export async function openMesh(
       );
     }
     const mesh = found ?? { id: known?.meshId ?? randomUUID(), createdAtMs: nowMs };
-    applyEvents(
-      emptySnapshot(mesh, 0n),
-      read.entries.map((one) => ({ kind: 'put', entry: one }) as const),
-      read.revision,
-      keys,
-    );
+    checkFollowable(read, mesh, keys);
     if (found !== undefined || known !== undefined) return { mesh, read };
     const write = { put: keys.mesh(), value: meshFormat.encode(mesh) };
     try {

@@ -1,7 +1,8 @@
 import type { Entry } from '@bms/metastore';
 import { acceptedFormat, meshFormat, modelFormat } from '../records/values';
 import { keys, MeshBuilder, modelRecord } from '../watch/mesh-builder.testkit';
-import type { KnownPoint, StoreRead } from './known-point';
+import type { KnownPoint } from './known-point';
+import type { StoreRead } from './store-read';
 import { StoreTrust } from './store-trust';
 
 const MESH = { id: 'mesh-1', createdAtMs: 1 };

@@ -3,7 +3,8 @@ import type { Revision } from '@bms/metastore';
 import type { KeyLayout } from '../records/keys';
 import { ChangeSource, type Changing } from '../watch/change-source';
 import type { MeshSnapshot } from '../watch/mesh-snapshot';
-import { epochIn, meshIdIn, type KnownPoint, type StoreRead } from './known-point';
+import type { KnownPoint } from './known-point';
+import { epochIn, meshIdIn, type StoreRead } from './store-read';
 
 /** Why the store is not followed now. */
 export interface StoreDoubt {

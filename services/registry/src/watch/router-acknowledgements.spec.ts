@@ -5,7 +5,7 @@ import type { RouteFeed } from './route-feed';
 import { EMPTY_ROUTE_TABLE } from './route-table';
 import { RouterAcknowledgements } from './router-acknowledgements';
 import { MeshRouters } from './mesh-routers';
-import { NO_PEERS } from '../peers/peer-directory';
+import { NO_PEERS } from '../peers/no-peers.testkit';
 import { RouterConnections } from './router-connections';
 
 const { signal } = new AbortController();

@@ -1,13 +1,16 @@
-import { CompactedError, HistoryReplacedError, type Entry, type Revision, type WatchEvent } from '@bms/metastore';
+import { CompactedError, HistoryReplacedError, type Revision, type WatchEvent } from '@bms/metastore';
+import { LinkedAbort } from '@bms/transport';
 import { pause, type Clock } from '../clock';
 import type { KeyLayout } from '../records/keys';
 import { CorruptValueError, NewerStoreError } from '../records/value-format';
 import { meshFormat, type MeshRecord } from '../records/values';
-import { epochIn, pointOf, type KnownPoint, type StoreRead } from '../store/known-point';
+import { pointOf, type KnownPoint } from '../store/known-point';
 import type { MeshStore } from '../store/mesh-store';
+import { epochIn, readMesh, type StoreRead } from '../store/store-read';
 import type { StoreTrust } from '../store/store-trust';
 import { waitUntil, type Changing } from './change-source';
 import { emptySnapshot, type MeshSnapshot } from './mesh-snapshot';
+import { differences } from './snapshot-differences';
 import { applyEvents, type SnapshotChange } from './snapshot-reducer';
 
 export interface StoreMirrorOptions {
@@ -27,7 +30,7 @@ export interface StoreMirrorOptions {
 /** How long after a failed read or watch the next one starts. */
 const RETRY_MS = 500;
 /** How often a store in doubt is looked at. */
-export const DOUBT_LOOK_MS = 1_000;
+const DOUBT_LOOK_MS = 1_000;
 
 type Listener = (snapshot: MeshSnapshot, change: SnapshotChange) => void;
 
@@ -41,6 +44,7 @@ export class StoreMirror implements Changing {
   private present: MeshSnapshot;
   private following: Promise<void> | undefined;
   private known: KnownPoint | undefined;
+  /** Ends the present round, for a new look. */
   private interrupt: () => void = () => undefined;
 
   constructor(private readonly options: StoreMirrorOptions) {
@@ -107,7 +111,8 @@ export class StoreMirror implements Changing {
     const { onFailed, onTrouble, store } = this.options;
     let intact = trusted;
     while (!signal.aborted) {
-      const round = this.interruptible(signal);
+      const round = new LinkedAbort(signal);
+      this.interrupt = () => round.abort();
       try {
         if (this.options.trust.doubt !== undefined) {
           await pause(this.options.clock, DOUBT_LOOK_MS, round.signal);
@@ -124,7 +129,7 @@ export class StoreMirror implements Changing {
         if (error instanceof HistoryReplacedError) await store.reopen(signal).catch(onTrouble);
         else if (!(error instanceof CompactedError)) await pause(this.options.clock, RETRY_MS, round.signal);
       } finally {
-        round.end();
+        round.unlink();
       }
     }
   }
@@ -136,19 +141,8 @@ export class StoreMirror implements Changing {
     }
   }
 
-  /** Aborted with `signal`, or when somebody wants a new look. */
-  private interruptible(signal: AbortSignal): { readonly signal: AbortSignal; end(): void } {
-    const round = new AbortController();
-    const abort = (): void => round.abort();
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    this.interrupt = abort;
-    return { signal: round.signal, end: () => signal.removeEventListener('abort', abort) };
-  }
-
-  private async readStore(signal: AbortSignal): Promise<StoreRead> {
-    const { store, keys } = this.options;
-    return readMesh(store, keys, signal);
+  private readStore(signal: AbortSignal): Promise<StoreRead> {
+    return readMesh(this.options.store, this.options.keys, signal);
   }
 
   /** Makes the snapshot what was read, unless that is in doubt; answers whether it did. */
@@ -191,45 +185,4 @@ export class StoreMirror implements Changing {
       }
     }
   }
-}
-
-/** All records of a mesh at one revision, also of a store that is in doubt. */
-export async function readMesh(store: MeshStore, keys: KeyLayout, signal: AbortSignal): Promise<StoreRead> {
-  const { raw } = store;
-  const { entries, revision } = await raw.range({ prefix: keys.prefix }, { signal });
-  return { clusterId: raw.clusterId, revision, entries };
-}
-
-/** The events that turn a snapshot into what a complete read has found. */
-function differences(
-  snapshot: MeshSnapshot,
-  entries: readonly Entry[],
-  keys: KeyLayout,
-  replaced: boolean,
-): WatchEvent[] {
-  const known = knownKeys(snapshot, keys);
-  const events: WatchEvent[] = [];
-  for (const entry of entries) {
-    if (replaced || known.get(entry.key) !== entry.modRevision) events.push({ kind: 'put', entry });
-    known.delete(entry.key);
-  }
-  for (const [key, modRevision] of known) events.push({ kind: 'delete', key, modRevision });
-  return events;
-}
-
-function knownKeys(snapshot: MeshSnapshot, keys: KeyLayout): Map<string, Revision> {
-  const known = new Map<string, Revision>();
-  for (const { model, versions } of snapshot.models.values()) {
-    const { tenant, name } = model.record;
-    known.set(keys.model(tenant, name), model.modRevision);
-    for (const [number, { modRevision }] of versions) known.set(keys.version(tenant, name, number), modRevision);
-  }
-  for (const { id, worker, desired, reported } of snapshot.workers.values()) {
-    if (worker !== undefined) known.set(keys.worker(id), worker.modRevision);
-    if (desired !== undefined) known.set(keys.desired(id), desired.modRevision);
-    if (reported !== undefined) known.set(keys.reported(id), reported.modRevision);
-  }
-  for (const [id, { modRevision }] of snapshot.registries) known.set(keys.registry(id), modRevision);
-  if (snapshot.leader !== undefined) known.set(keys.leader(), snapshot.leader.modRevision);
-  return known;
 }
