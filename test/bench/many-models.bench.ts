@@ -23,6 +23,7 @@ const knobs = {
   workers: { about: 'simulated workers that have them ready', value: 500, tiny: 4 },
   routers: { about: 'routers, each a process', value: 3, tiny: 1 },
   changes: { about: 'labels moved, one after the other', value: 120, tiny: 3 },
+  leaseTtlMs: { about: 'how long a lost worker counts as alive', value: 10_000, tiny: 1_000 },
 };
 
 /** One mesh, measured. Times are milliseconds. */
@@ -94,9 +95,10 @@ async function measure(models: number, values: KnobValues<typeof knobs>, context
     await fillStore(store, { models, workers }, AbortSignal.timeout(FILL_BOUND_MS));
     await store.close();
   });
-  const first = await RunningService.start(context, 'registry', 'registry', place.flags);
+  const flags = [...place.flags, '--lease-ttl-ms', String(values.leaseTtlMs)];
+  const first = await RunningService.start(context, 'registry', 'registry', flags);
   await first.stop('SIGKILL');
-  const registry = await RunningService.start(context, 'registry', 'registry', place.flags);
+  const registry = await RunningService.start(context, 'registry', 'registry', flags);
   const restartBytes = memoryOf(registry.pid).residentBytes;
   context.say(`${models} models: ready in ${rounded(registry.startMs)} ms with ${mebibytes(restartBytes)} MiB`);
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { bearer } from '@bms/auth';
-import { CallMetadata, routeService } from '@bms/contracts';
+import { BmsError, CallMetadata, routeService } from '@bms/contracts';
 import { GrpcChannel } from '@bms/grpc';
 import { createClient, MessageQueue, Metadata } from '@bms/transport';
 import type { BenchmarkContext } from './benchmark';
@@ -16,6 +16,7 @@ export class RouteProbe {
   close: () => Promise<void> = async () => undefined;
   private readonly ready = new Map<string, number>();
   private readonly waiting = new Set<() => void>();
+  private broken: BmsError | undefined;
 
   /** Resolves once the snapshot is there. */
   static async start(context: BenchmarkContext, registry: string, token: string): Promise<RouteProbe> {
@@ -37,7 +38,7 @@ export class RouteProbe {
       await following;
     };
     context.atEnd(() => probe.close());
-    await Promise.race([probe.until(() => probe.snapshot.bytes > 0), following]);
+    await probe.until(() => probe.snapshot.bytes > 0);
     return probe;
   }
 
@@ -46,17 +47,22 @@ export class RouteProbe {
     return [...this.ready.values()].filter((count) => count >= workers).length;
   }
 
-  /** Resolves once it holds, looking again after each message. */
+  /** Resolves once it holds, looking again after each message. Rejects when the stream breaks: nothing is counted any more. */
   until(holds: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const look = (): void => {
-        if (!holds()) return;
+        if (this.broken === undefined && !holds()) return;
         this.waiting.delete(look);
-        resolve();
+        if (this.broken === undefined) resolve();
+        else reject(this.broken);
       };
       this.waiting.add(look);
       look();
     });
+  }
+
+  private look(): void {
+    for (const look of [...this.waiting]) look();
   }
 
   private async follow(
@@ -72,10 +78,12 @@ export class RouteProbe {
       for await (const message of client.watchRoutes(requests, { metadata, signal })) {
         const revision = this.take(message, performance.now() - startedMs);
         requests.push({ kind: { $case: 'acknowledgement', value: { revision } } });
-        for (const look of [...this.waiting]) look();
+        this.look();
       }
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (signal.aborted) return;
+      this.broken = BmsError.from(error);
+      this.look();
     }
   }
 
