@@ -75,7 +75,7 @@ describeWithEtcd('a call to etcd', () => {
     const reading = contents(store, p);
     const writing = put(store, `${p}a`, '1');
     await etcd.start();
-    expect(await reading).toEqual({});
+    expect(['', 'a']).toContain(Object.keys(await reading).join()); // before the write or behind it
     expect((await writing).succeeded).toBe(true);
   });
 

@@ -3,7 +3,7 @@ import tls from 'node:tls';
 import type { TlsFiles } from '@bms/grpc';
 
 /** Why there is no connection to an endpoint. */
-export interface Diagnosis {
+interface Diagnosis {
   /** What to change. */
   readonly sentence: string;
   /** Waiting does not help. */

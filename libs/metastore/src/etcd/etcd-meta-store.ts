@@ -44,8 +44,21 @@ export interface EtcdParts {
 const TTL_SECONDS_MAX = 9_000_000_000;
 
 /**
- * The store of meshes on many machines: one or several etcds, 3.4 or later. Each rule that etcd asks for has a file of its own beside
- * this one; here the port's calls become etcd's.
+ * The store of meshes on many machines: one or several etcds, 3.4 or later. Here the port's calls become etcd's. What etcd asks for beyond
+ * that is kept in a file each:
+ *
+ * | rule | kept in |
+ * | --- | --- |
+ * | a watch resumes behind the last event, or a progress message without events, never from a header's revision | `watch-stream.ts` |
+ * | fragments of a batch are joined; a range is read in pages, all at one revision; answers may have 64 MiB | `watch-stream.ts`, `range-pages.ts`, `member.ts` |
+ * | what the end of a watch means: compacted, a lost token, refused, or only broken | `resuming-watch.ts` |
+ * | a write without an answer is never repeated; only what was not carried out, and reads, are sent again | `unary-calls.ts`, by `call-failure.ts` |
+ * | each call has a deadline, and a watch a bound for being set up | `unary-calls.ts`, `resuming-watch.ts` |
+ * | PINGs are not sent more often than etcd bears | `member.ts` |
+ * | a lease is ours until the send time of its last answered renewal plus what was granted | `kept-lease.ts` |
+ * | answers of another cluster, or of an earlier revision, are no answers: the store was replaced | `history-guard.ts`, for each connection `member-check.ts` |
+ * | a transaction is checked against the limits before it is sent | `../check-transaction.ts` |
+ * | certificates must be for the dialled host; what is wrong with a connection is said in one sentence | `endpoint-diagnosis.ts` |
  */
 export class EtcdMetaStore implements MetaStore {
   readonly kind = 'etcd';

@@ -42,6 +42,7 @@ export class LeaseKeeper {
   /** Holds a lease that was granted by a call sent at `sentMs`. */
   adopt(leaseId: LeaseId, ttlMs: number, sentMs: number): LeaseHold {
     const lease = this.keep(leaseId);
+    // Held before it counts as renewed: a grant that comes too late is lost at once, and whoever holds it is told.
     const hold = { ...lease.hold(), ttlMs };
     lease.renewed(sentMs, ttlMs);
     return hold;

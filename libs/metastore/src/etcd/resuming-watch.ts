@@ -118,7 +118,10 @@ export class ResumingWatch {
     this.parts.members.failed(member);
   }
 
-  /** Returns where the watch may go on; throws what is final. */
+  /**
+   * What the end of a stream means. Compacted, or of a store that was replaced: whoever watches has to read anew. Refused: final.
+   * A token that etcd does not know: a new one is fetched, and the watch goes on, as it does after any break. Throws what is final.
+   */
   private async getOver(error: unknown): Promise<void> {
     if (error instanceof CompactedError || error instanceof HistoryReplacedError) throw error;
     if (error instanceof EtcdRefusedError) throw this.refused(error.refusal, error.message);

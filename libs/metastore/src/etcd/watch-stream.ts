@@ -23,6 +23,7 @@ const DELETE: etcdKv.Event_EventType = 1;
 /**
  * The batches in the messages of one watch. Resuming is right only from the revision behind a batch: that of its last event or, where there is none, of a
  * progress message that etcd has put in line behind all events (never of `created`, whose header has the store's present one).
+ * A batch that came in fragments is told as one: revisions are whole.
  *
  * Throws CompactedError and {@link WatchEndedError}.
  */
@@ -36,6 +37,7 @@ export async function* watchBatches(
   let parts: etcdKv.Event[] = [];
   for await (const message of messages) {
     guard.observe(message.header);
+    // Before the reason, which 3.4 words in another way.
     if (message.compactRevision > 0n) throw new CompactedError(message.compactRevision);
     if (message.canceled) throw new WatchEndedError(message.cancelReason);
     if (message.created) {
