@@ -24,6 +24,7 @@ describe('the way of a prediction', () => {
   let totals: CallTotals;
   let registry: Registry;
   let infer: Infer;
+  let catalog: Catalog;
   let lines: { level: string; facts: Record<string, unknown> }[];
 
   beforeEach(() => {
@@ -33,7 +34,7 @@ describe('the way of a prediction', () => {
     totals = new CallTotals();
     registry = new Registry();
     lines = [];
-    const catalog = new Catalog();
+    catalog = new Catalog();
     const fleet = new Fleet({
       dial: dialer.dial,
       clock,
@@ -101,6 +102,43 @@ describe('the way of a prediction', () => {
     );
     expect(Buffer.from(dialer.to('w1:1').calls[0]?.request ?? []).toString()).toBe('default/digits@1 pixels');
     expect(Buffer.from(result.body).toString()).toBe('<answer>');
+  });
+
+  describe('while the routes change', () => {
+    const routes = (revision: number, versions: Parameters<typeof modelRoute>[1]): void =>
+      catalog.replace(
+        RouteTable.of(
+          routeSnapshot(
+            revision,
+            [modelRoute('digits', versions, { active: versions[0]?.version ?? 0 })],
+            [workerRoute('w1')],
+          ),
+        ),
+      );
+
+    it('waits for a version that no worker holds since a moment ago', async () => {
+      routes(2, [{ version: 1, ready: [] }]);
+      const answer = infer(inferCall());
+      await settle();
+      expect(dialer.to('w1:1').calls).toHaveLength(0);
+      routes(3, [{ version: 1, ready: ['w1'] }]);
+      expect((await answer).version.id).toBe('default/digits@1');
+    });
+
+    it('refuses at once a version that no worker ever held', async () => {
+      routes(2, [{ version: 3, ready: [] }]);
+      expect((await failureOf(inferCall())).reason).toBe(Reason.NOT_READY);
+    });
+
+    it('reaches the successor of a version that went while the call was under way, unless it was asked for by number', async () => {
+      routes(2, [{ version: 1, ready: [] }]);
+      const active = infer(inferCall());
+      const byNumber = failureOf(inferCall({ model: { name: 'digits', selector: { kind: 'version', digits: '1' } } }));
+      await settle();
+      routes(3, [{ version: 3, ready: ['w1'] }]);
+      expect((await active).version.id).toBe('default/digits@3');
+      expect((await byNumber).reason).toBe(Reason.VERSION_NOT_FOUND);
+    });
   });
 
   describe('who asks', () => {

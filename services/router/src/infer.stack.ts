@@ -28,7 +28,7 @@ export function inferStack(parts: InferStackParts): Infer {
       // Before anything is looked up: who may not ask learns nothing about what there is.
       authenticate(parts.token),
       // From here on it is known which version the call is about.
-      resolve(parts.catalog),
+      resolve(parts.catalog, parts.dispatch.fleet),
       // admit comes here: limits of tenants and versions need to know both, and a refusal must cost little.
       // The signature is known: other protocols' requests become OIP bytes, which is what all below works on.
       translate,
