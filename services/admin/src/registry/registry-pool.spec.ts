@@ -76,6 +76,16 @@ describe('RegistryPool', () => {
     expect(asked).toEqual(['a']);
   });
 
+  it.each([Reason.WORKER_LOST, Reason.STORE_UNAVAILABLE])(
+    'does not go with later calls to a registry that failed one with %s',
+    async (reason) => {
+      const { asked, registries } = pool({ a: fail(reason), b: answer });
+      await expect(registries.unary(PATH, Uint8Array.of(), {}, changing)).rejects.toThrow();
+      await registries.unary(PATH, Uint8Array.of(), {}, changing);
+      expect(asked).toEqual(['a', 'b']);
+    },
+  );
+
   it('passes a registry’s own refusal on', async () => {
     const { registries } = pool({ a: fail(Reason.IN_USE), b: answer });
     const call = registries.unary(PATH, Uint8Array.of(), {}, changing);

@@ -8,7 +8,7 @@ const PAUSE_MS = 100;
 
 /**
  * The registry replicas. A call goes to the one that answered last; when nothing could be sent it goes to the next one, and after
- * a pause round again. A call that broke on its way is repeated only where it changes nothing.
+ * a pause round again. A call that broke on its way is repeated only where it changes nothing; later ones go elsewhere.
  */
 export class RegistryPool {
   private readonly channels: readonly Channel[];
@@ -39,8 +39,8 @@ export class RegistryPool {
       try {
         return await this.channelAt(used).unary(path, request, options);
       } catch (error) {
+        if (isBetterLeft(error) && this.current === used) this.current = (used + 1) % this.channels.length;
         if (!movesOn(error, changes)) throw changes ? outcomeOf(error) : error;
-        if (this.current === used) this.current = (used + 1) % this.channels.length;
         const roundIsOver = failures % this.channels.length === 0;
         if (roundIsOver) {
           if (this.clock.now() + PAUSE_MS >= giveUpMs) throw this.unreachable(error, changes);
@@ -66,6 +66,11 @@ export class RegistryPool {
     const message = changes ? `${tried}; nothing was changed` : tried;
     return new BmsError(Reason.STORE_UNAVAILABLE, message, { cause: error, retryAfterMs: 1_000 });
   }
+}
+
+/** The registry is gone, stands still, or has lost the store: the next call goes to another one. */
+function isBetterLeft(error: unknown): boolean {
+  return BmsError.is(error, Reason.CONNECTION_FAILED, Reason.DRAINING, Reason.WORKER_LOST, Reason.STORE_UNAVAILABLE);
 }
 
 /** Nothing was done, or doing it again does no harm: another registry may. */
