@@ -56,7 +56,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdMeta
     members.disconnect();
     throw error;
   }
-  const calls = new UnaryCalls(members, guard, token, clock);
+  const calls = new UnaryCalls(members, guard, token, clock, probeKey);
   const leases = new LeaseKeeper({ members, guard, token, clock });
   const clusterId = guard.known?.clusterId ?? '';
   return new EtcdMetaStore({ endpoints, clusterId, members, guard, token, calls, leases, clock });

@@ -6,6 +6,7 @@ import type { AuthToken } from './auth-token';
 import { callFailure, EtcdRefusedError, type CallFailure } from './call-failure';
 import type { HistoryGuard } from './history-guard';
 import type { Member } from './member';
+import { probe } from './member-status';
 import type { Members } from './members';
 import { pause } from './pause';
 
@@ -30,12 +31,16 @@ const TOKENS_MAX = 3;
 export class UnaryCalls {
   private readonly closing = new AbortController();
   private readonly writes = new Set<Promise<unknown>>();
+  /** A write went unanswered, and nothing has shown since that writes get through. */
+  private doubted = false;
+  private confirming: Promise<void> | undefined;
 
   constructor(
     private readonly members: Members,
     private readonly guard: HistoryGuard,
     private readonly token: AuthToken,
     private readonly clock: Clock,
+    private readonly probeKey: Uint8Array,
   ) {}
 
   /**
@@ -62,6 +67,7 @@ export class UnaryCalls {
    */
   async once<A extends Answer>(send: Send<A>, signal?: AbortSignal): Promise<A> {
     this.requireOpen();
+    if (this.doubted) await (this.confirming ??= this.confirm().finally(() => (this.confirming = undefined)));
     const writing = this.attempt(send, false, signal);
     this.writes.add(writing);
     try {
@@ -75,6 +81,15 @@ export class UnaryCalls {
   async close(): Promise<void> {
     this.closing.abort(new StoreUnavailableError('the store is closed'));
     await Promise.allSettled(this.writes);
+  }
+
+  /**
+   * Waits until a linearizable read is answered. While a leader is missing, a write would be lost and cost its whole deadline; a read is sent
+   * again as often as needed, and is answered as soon as there is a new leader.
+   */
+  private async confirm(): Promise<void> {
+    await this.repeatable(({ kv }, options) => kv.range(probe(this.probeKey, false), options));
+    this.doubted = false;
   }
 
   private async attempt<A extends Answer>(send: Send<A>, repeatable: boolean, signal?: AbortSignal): Promise<A> {
@@ -94,7 +109,10 @@ export class UnaryCalls {
         const failure = callFailure(error);
         this.takeNote(failure, member);
         if (failure.kind === 'refused') throw new EtcdRefusedError(failure.refusal, failure.why);
-        if (failure.kind === 'unanswered' && !repeatable) throw new OutcomeUnknownError({ cause: error });
+        if (failure.kind === 'unanswered' && !repeatable) {
+          this.doubted = true;
+          throw new OutcomeUnknownError({ cause: error });
+        }
         if (this.clock.monotonicMs() >= untilMs || tokens === TOKENS_MAX) {
           throw new StoreUnavailableError(`etcd at ${member.address} does not answer: ${failure.why}`, {
             cause: error,
