@@ -9,11 +9,11 @@ export async function* abortable<T>(source: AsyncIterable<T>, signal?: AbortSign
   }
   signal.throwIfAborted();
   const iterator = source[Symbol.asyncIterator]();
-  const { promise: aborted, stop } = rejectedWhenAborted(signal);
   let ended = false;
   try {
     for (;;) {
-      const item = await Promise.race([iterator.next(), aborted]);
+      signal.throwIfAborted();
+      const item = await nextUnlessAborted(iterator, signal);
       if (item.done === true) {
         ended = true;
         return;
@@ -21,18 +21,18 @@ export async function* abortable<T>(source: AsyncIterable<T>, signal?: AbortSign
       yield item.value;
     }
   } finally {
-    stop();
     if (!ended) void iterator.return?.().then(undefined, () => undefined);
   }
 }
 
-function rejectedWhenAborted(signal: AbortSignal): { promise: Promise<never>; stop: () => void } {
-  let stop = (): void => undefined;
-  const promise = new Promise<never>((_, reject) => {
+/** Not a race with one promise for all items: that promise would hold on to every item until the signal is aborted. */
+function nextUnlessAborted<T>(iterator: AsyncIterator<T>, signal: AbortSignal): Promise<IteratorResult<T>> {
+  return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason as Error);
     signal.addEventListener('abort', abort, { once: true });
-    stop = () => signal.removeEventListener('abort', abort);
+    iterator
+      .next()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', abort));
   });
-  promise.catch(() => undefined); // it may be aborted while nobody waits
-  return { promise, stop };
 }
