@@ -19,7 +19,13 @@ export async function openStore(config: RegistryConfig, signal?: AbortSignal): P
       ? undefined
       : { name: storeUser, password: passwordIn(storePasswordFile) };
   try {
-    return await openEtcdStore({ endpoints, ...(tls && { tls }), ...(user && { user }), ...(signal && { signal }) });
+    return await openEtcdStore({
+      endpoints,
+      prefix: config.storePrefix,
+      ...(tls && { tls }),
+      ...(user && { user }),
+      ...(signal && { signal }),
+    });
   } catch (error) {
     if (error instanceof StoreOpenError) {
       throw new StartError(error.message, { cause: error, mayHelpToWait: error.mayHelpToWait });
