@@ -2,8 +2,10 @@ import { createHash, type Hash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { BmsError, blobService, Reason, type adminService, type models } from '@bms/contracts';
 import { createClient, type Channel } from '@bms/transport';
+import { BlobAddresses } from './blob-addresses';
 import type { Clock } from './clock';
 import { pauseBeforeMs, type RetryPolicy } from './retry';
+import { whileMoving } from './while-moving';
 
 export interface DownloadServices {
   readonly dial: (address: string) => Channel;
@@ -36,16 +38,14 @@ const AGAIN = [
 
 /** Fetches blobs with a ticket from whichever BlobService answers, each from where it broke off. */
 export class BlobDownloader {
-  private readonly channels = new Map<string, Channel>();
-  private turn = 0;
+  private readonly addresses: BlobAddresses;
 
   constructor(
     private readonly ticket: adminService.CreateDownloadResponse,
     private readonly options: DownloadOptions,
     private readonly services: DownloadServices,
   ) {
-    if (ticket.blobAddresses.length === 0)
-      throw new BmsError(Reason.INTERNAL, 'admin named no address to download from');
+    this.addresses = new BlobAddresses(ticket.blobAddresses, services.dial);
   }
 
   /**
@@ -66,7 +66,7 @@ export class BlobDownloader {
   }
 
   close(): void {
-    for (const channel of this.channels.values()) channel.close();
+    this.addresses.close();
   }
 
   private async receiveAll(sha256: string, sizeBytes: number, file: FileHandle, progress: BlobProgress): Promise<void> {
@@ -80,7 +80,7 @@ export class BlobDownloader {
         if (signal?.aborted === true) throw new BmsError(Reason.CANCELLED, 'the pull was given up', { cause: error });
         if (progress.receivedBytes > before) fruitless = 1;
         if (fruitless >= POLICY.attempts || !this.mayHelp(error, fruitless)) throw error;
-        this.turn++;
+        this.addresses.moveOn();
         const pauseMs = pauseBeforeMs(fruitless + 1, POLICY, error, random);
         onPause(pauseMs, error.message);
         await clock.sleep(pauseMs, signal);
@@ -90,49 +90,26 @@ export class BlobDownloader {
 
   /** A blob that is not at one address is asked for at each of the others once. */
   private mayHelp(error: unknown, fruitless: number): error is BmsError {
-    if (BmsError.is(error, Reason.BLOB_NOT_FOUND)) return fruitless < this.ticket.blobAddresses.length;
+    if (BmsError.is(error, Reason.BLOB_NOT_FOUND)) return fruitless < this.addresses.count;
     return BmsError.is(error, ...AGAIN);
   }
 
   private async receive(sha256: string, sizeBytes: number, file: FileHandle, progress: BlobProgress): Promise<void> {
-    const stalled = new AbortController();
-    const stallTimer = setTimeout(() => stalled.abort(), STALL_MS);
-    const signal = AbortSignal.any([
-      stalled.signal,
-      ...(this.options.signal === undefined ? [] : [this.options.signal]),
-    ]);
     const request = { sha256, offsetBytes: BigInt(progress.receivedBytes), ticket: this.ticket.ticket };
-    try {
-      const client = createClient(blobService.BlobServiceDefinition, this.channel());
+    const client = createClient(blobService.BlobServiceDefinition, this.addresses.channel);
+    await whileMoving(STALL_MS, this.options.signal, async (signal, moved) => {
       for await (const { chunk } of client.downloadBlob(request, { signal })) {
-        stallTimer.refresh();
+        moved();
         await file.writeFile(chunk);
         progress.hash.update(chunk);
         progress.receivedBytes += chunk.byteLength;
         this.options.onBytes(chunk.byteLength);
         if (progress.receivedBytes > sizeBytes) return;
       }
-    } catch (error) {
-      if (!stalled.signal.aborted) throw error;
-      throw new BmsError(Reason.UPLOAD_INTERRUPTED, `nothing came for ${STALL_MS / 1000} s`, { cause: error });
-    } finally {
-      clearTimeout(stallTimer);
-    }
+    });
     if (progress.receivedBytes < sizeBytes) {
       throw new BmsError(Reason.UPLOAD_INTERRUPTED, `${progress.receivedBytes} of ${sizeBytes} bytes came`);
     }
-  }
-
-  /** Another address after each break. */
-  private channel(): Channel {
-    const addresses = this.ticket.blobAddresses;
-    const address = addresses[this.turn % addresses.length] ?? '';
-    let channel = this.channels.get(address);
-    if (channel === undefined) {
-      channel = this.services.dial(address);
-      this.channels.set(address, channel);
-    }
-    return channel;
   }
 }
 

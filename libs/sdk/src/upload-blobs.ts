@@ -1,9 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { BmsError, blobService, Reason, type adminService } from '@bms/contracts';
 import { createClient, type Channel, type Client } from '@bms/transport';
-import { changedMeanwhile, givenUp } from './push-errors';
+import { BlobAddresses } from './blob-addresses';
 import type { Clock } from './clock';
+import { changedMeanwhile, givenUp } from './push-errors';
 import { pauseBeforeMs, type RetryPolicy } from './retry';
+import { whileMoving } from './while-moving';
 
 /** One content to upload. */
 export interface Blob {
@@ -68,8 +70,7 @@ class Uploader {
   private readonly totalBytes: number;
   /** Of the blobs that are complete. */
   private completeBytes = 0;
-  private readonly channels = new Map<string, Channel>();
-  private turn = 0;
+  private readonly addresses: BlobAddresses;
 
   constructor(
     private readonly ticket: adminService.CreateUploadResponse,
@@ -77,7 +78,7 @@ class Uploader {
     private readonly options: UploadOptions,
     private readonly services: UploadServices,
   ) {
-    if (ticket.blobAddresses.length === 0) throw new BmsError(Reason.INTERNAL, 'admin named no address to upload to');
+    this.addresses = new BlobAddresses(ticket.blobAddresses, services.dial);
     this.totalBytes = blobs.reduce((sum, blob) => sum + blob.sizeBytes, 0);
   }
 
@@ -96,7 +97,7 @@ class Uploader {
       } catch (error) {
         if (this.options.signal?.aborted === true) throw givenUp(error);
         if (attempt >= UPLOAD_POLICY.attempts || !BmsError.is(error, ...UPLOAD_AGAIN)) throw error;
-        this.turn++;
+        this.addresses.moveOn();
         const pauseMs = pauseBeforeMs(attempt + 1, UPLOAD_POLICY, error, random);
         this.options.onProgress?.({ phase: 'waiting', pauseMs, reason: error.message });
         await clock.sleep(pauseMs, this.options.signal);
@@ -107,7 +108,7 @@ class Uploader {
   }
 
   close(): void {
-    for (const channel of this.channels.values()) channel.close();
+    this.addresses.close();
   }
 
   private async stat(client: BlobClient, blob: Blob): Promise<blobService.StatBlobResponse> {
@@ -118,23 +119,9 @@ class Uploader {
   }
 
   private async send(client: BlobClient, blob: Blob, offsetBytes: number): Promise<void> {
-    const stalled = new AbortController();
-    const stallTimer = setTimeout(() => stalled.abort(), STALL_MS);
-    const signal = AbortSignal.any([
-      stalled.signal,
-      ...(this.options.signal === undefined ? [] : [this.options.signal]),
-    ]);
-    try {
-      await client.uploadBlob(
-        this.messages(blob, offsetBytes, () => void stallTimer.refresh()),
-        { signal },
-      );
-    } catch (error) {
-      if (!stalled.signal.aborted) throw error;
-      throw new BmsError(Reason.UPLOAD_INTERRUPTED, `nothing moved for ${STALL_MS / 1000} s`, { cause: error });
-    } finally {
-      clearTimeout(stallTimer);
-    }
+    await whileMoving(STALL_MS, this.options.signal, async (signal, moved) => {
+      await client.uploadBlob(this.messages(blob, offsetBytes, moved), { signal });
+    });
   }
 
   private async *messages(
@@ -167,16 +154,8 @@ class Uploader {
     this.options.onProgress?.({ phase: 'uploading', doneBytes, totalBytes: this.totalBytes });
   }
 
-  /** Another address after each break. */
   private client(): BlobClient {
-    const addresses = this.ticket.blobAddresses;
-    const address = addresses[this.turn % addresses.length] ?? '';
-    let channel = this.channels.get(address);
-    if (channel === undefined) {
-      channel = this.services.dial(address);
-      this.channels.set(address, channel);
-    }
-    return createClient(blobService.BlobServiceDefinition, channel);
+    return createClient(blobService.BlobServiceDefinition, this.addresses.channel);
   }
 }
 
