@@ -1,9 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
-import { ArtifactCache } from '@bms/artifacts';
 import { ensureServiceToken, type ServiceToken } from '@bms/auth';
 import { inference, type workerService } from '@bms/contracts';
-import { GrpcChannel, GrpcServer } from '@bms/grpc';
+import { GrpcServer } from '@bms/grpc';
 import {
   advertisedHost,
   listening,
@@ -16,28 +14,19 @@ import { createLogger, createMetrics, OperationsServer, type Logger, type Readin
 import { HealthService, mergeRoutes, reflectionRoutes } from '@bms/transport';
 import { systemClock as clock } from './clock';
 import type { WorkerConfig } from './config';
-import { watchDevice, type WorkerDevice } from './devices/worker-device';
+import { watchDevice } from './devices/worker-device';
 import { leaveWhenDeviceFails } from './leave-when-device-fails';
 import { inferRoutes } from './infer.handler';
-import { BlobDownloader } from './lifecycle/blob-downloader';
-import { DelayedRestart } from './lifecycle/delayed-restart';
-import { LoadJournal } from './lifecycle/load-journal';
-import { MemoryLedger } from './lifecycle/memory-ledger';
-import { Reconciler } from './lifecycle/reconciler';
-import { systemMemory } from './lifecycle/system-memory';
-import { VersionLoader } from './lifecycle/version-loader';
-import { PredictStack } from './predict.stack';
+import { dialRegistry } from './presence/dial-registry';
 import { linkLog } from './presence/link-log';
 import { RegistryLink } from './presence/registry-link';
 import { workerIdentity, type WorkerIdentity } from './presence/worker-identity';
 import { isCpu, type Device } from './servables/device';
-import { defaultConcurrentRuns, DevicePermits } from './servables/device-permits';
+import { defaultConcurrentRuns } from './servables/device-permits';
 import type { ExecutorFactory } from './servables/executor';
-import { GuardedExecutor } from './servables/guarded-executor';
 import { OnnxExecutor } from './servables/onnx-executor';
-import { PredictQueue } from './servables/predict-queue';
-import { ServableSet } from './servables/servable-set';
 import { usableDevice, type OpenDevice } from './usable-device';
+import { buildVersionHost, type VersionHost } from './version-host';
 import { workerHello } from './worker-hello';
 import { workerMetrics } from './worker-metrics';
 
@@ -72,7 +61,7 @@ export async function startWorker(
   const config = { ...given, concurrentRuns: given.concurrentRuns || concurrentRunsOf(given, found) };
   const requestStop = (reason: string, exitCode?: number): void => environment.requestStop(reason, exitCode);
   const { makeExecutor } = runtime;
-  const worker = buildWorker(config, { token, device, makeExecutor, requestStop, logger });
+  const worker = buildVersionHost(config, { token, device, makeExecutor, requestStop, logger });
   const edges = openEdges(config, self, worker, logger);
 
   const close = async (): Promise<void> => {
@@ -120,81 +109,6 @@ export async function startWorker(
   };
 }
 
-/** What holds and runs versions. */
-interface Worker {
-  readonly device: WorkerDevice;
-  readonly servables: ServableSet;
-  readonly predictions: PredictStack;
-  readonly queue: PredictQueue;
-  readonly reconciler: Reconciler;
-  readonly journal: LoadJournal;
-  readonly ledger: MemoryLedger;
-  readonly restart: DelayedRestart;
-}
-
-function buildWorker(
-  config: WorkerConfig,
-  given: {
-    readonly token: ServiceToken;
-    readonly device: WorkerDevice;
-    readonly makeExecutor: ExecutorFactory;
-    readonly requestStop: (reason: string) => void;
-    readonly logger: Logger;
-  },
-): Worker {
-  const { token, device, makeExecutor, requestStop, logger } = given;
-  const servables = new ServableSet();
-  const permits = new DevicePermits(config.concurrentRuns);
-  const limits = { requests: config.queueRequests, bytes: config.queueBytes };
-  const queue = new PredictQueue(limits, config.concurrentRuns, clock);
-  const journal = new LoadJournal(join(config.state, 'journal'), config.previousExit);
-  // Whatever makes this process end by itself, the version that is being loaded then is not to blame.
-  process.once('exit', () => journal.close());
-  const ledger = new MemoryLedger(systemMemory(config.memoryLimit), config.fragmentedPercent / 100);
-  const downloader = new BlobDownloader({ addresses: config.registry, dial, token, clock });
-  const loader = new VersionLoader({
-    artifacts: new ArtifactCache({
-      folder: config.cache,
-      limitBytes: config.cacheLimit,
-      fetch: (sha256, offsetBytes, signal) => downloader.download(sha256, offsetBytes, signal),
-      now: () => clock.now(),
-    }),
-    makeExecutor: (spec) =>
-      isCpu(spec.device) ? makeExecutor(spec) : new GuardedExecutor(makeExecutor(spec), device.health),
-    journal,
-    ledger,
-    deviceLedger: device.ledger,
-    onFallback: (version, why) => logger.warn({ version, why }, 'version is loaded on the CPU instead'),
-    clock,
-    device: device.device,
-    intraOpThreads: config.intraOpThreads,
-  });
-  const restart = new DelayedRestart({
-    clock,
-    random: Math.random,
-    restart: (reason) => {
-      logger.warn({ reason }, 'asking to be started afresh');
-      requestStop(reason);
-    },
-  });
-  const reconciler = new Reconciler({
-    loader,
-    servables,
-    journal,
-    ledger,
-    clock,
-    localFolders: [resolve(config.cache), resolve(config.state), config.cache, config.state],
-    deviceFailed: () => device.health.failure !== undefined,
-    requestRestart: (reason) => restart.request(reason),
-    say: ({ version, phase, detail }) => {
-      if (phase === 'failed') logger.error({ version, reason: detail }, 'version failed');
-      else logger.info({ version, ...(detail === undefined ? {} : { unwarmed: detail }) }, `version ${phase}`);
-    },
-  });
-  const predictions = new PredictStack(queue, permits, clock);
-  return { device, servables, predictions, queue, reconciler, journal, ledger, restart };
-}
-
 /** Where callers and operators come in. */
 interface Edges {
   readonly grpc: GrpcServer;
@@ -206,7 +120,7 @@ interface Edges {
   sayGoodbye(): void;
 }
 
-function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: Worker, logger: Logger): Edges {
+function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: VersionHost, logger: Logger): Edges {
   const { device, servables, predictions, queue, reconciler, ledger } = worker;
   let leaving = false;
   let attached = (): boolean => false;
@@ -263,13 +177,13 @@ function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: Worker, l
 function linkToRegistry(
   config: WorkerConfig,
   token: ServiceToken,
-  { reconciler, ledger, device }: Worker,
+  { reconciler, ledger, device }: VersionHost,
   logger: Logger,
   hello: workerService.WorkerHello,
 ): RegistryLink {
   const link = new RegistryLink({
     addresses: config.registry,
-    dial,
+    dial: dialRegistry,
     token,
     hello,
     report: () => ({
@@ -298,11 +212,6 @@ function linkToRegistry(
 
 function concurrentRunsOf({ intraOpThreads }: WorkerConfig, device: Device): number {
   return defaultConcurrentRuns(isCpu(device), availableParallelism(), intraOpThreads);
-}
-
-/** A registry that is silent for one and a half seconds, or takes as long to connect to, is left for the next one. */
-function dial(address: string): GrpcChannel {
-  return new GrpcChannel(address, { connectTimeoutMs: 1_500, keepaliveTimeoutMs: 1_000 });
 }
 
 /** Opens the ports. Throws StartError that names the port and the setting. */
