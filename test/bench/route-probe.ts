@@ -5,6 +5,9 @@ import { GrpcChannel } from '@bms/grpc';
 import { createClient, MessageQueue, Metadata } from '@bms/transport';
 import type { BenchmarkContext } from './benchmark';
 
+/** A registry that stands still shall be measured, not left. */
+const PATIENCE_MS = 60_000;
+
 /** What one router is sent, counted; acknowledges at once, so that nobody waits for it. */
 export class RouteProbe {
   /** Bytes of all messages since the snapshot. */
@@ -22,7 +25,7 @@ export class RouteProbe {
   static async start(context: BenchmarkContext, registry: string, token: string): Promise<RouteProbe> {
     const probe = new RouteProbe();
     const stopped = new AbortController();
-    const channel = new GrpcChannel(registry);
+    const channel = new GrpcChannel(registry, { keepaliveTimeoutMs: PATIENCE_MS });
     const requests = new MessageQueue<routeService.WatchRoutesRequest>();
     const value = routeService.RouterHello.create({
       routerId: 'probe',

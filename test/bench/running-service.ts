@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceFacts } from '@bms/lifecycle';
+import { nodeFlags } from '../../libs/cli/src/mesh/node-flags';
 import { ServiceProcess } from '../../libs/cli/src/mesh/service-process';
 import type { BenchmarkContext } from './benchmark';
 
@@ -32,6 +33,7 @@ export class RunningService {
     const logFd = openSync(join(logs, `${name}.log`), 'a');
     const startedMs = performance.now();
     const run = new ServiceProcess({
+      nodeFlags: nodeFlags(kind),
       script: join(ROOT, 'services', kind, 'dist', 'main.js'),
       flags: ['--data', join(context.folder, 'data'), ...freePorts(kind), ...flags],
       logFd,

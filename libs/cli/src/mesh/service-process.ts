@@ -19,6 +19,7 @@ export interface ChildExit {
 }
 
 export interface ChildOptions {
+  readonly nodeFlags: readonly string[];
   /** The JavaScript file to run. */
   readonly script: string;
   readonly flags: readonly string[];
@@ -37,7 +38,7 @@ export class ServiceProcess {
   private readonly child: ChildProcess;
 
   constructor(options: ChildOptions) {
-    this.child = spawn(process.execPath, ['--enable-source-maps', options.script, ...options.flags], {
+    this.child = spawn(process.execPath, [...options.nodeFlags, options.script, ...options.flags], {
       stdio: ['ignore', options.logFd, options.logFd, 'pipe'],
       env: { ...options.env, [SUPERVISED_VARIABLE]: '1' },
     });

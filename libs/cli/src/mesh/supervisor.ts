@@ -2,6 +2,7 @@ import { mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PREVIOUS_EXIT_VARIABLE } from '@bms/lifecycle';
 import { stopOrder, type MeshPlan, type PlannedService, type ServiceKind } from './mesh-plan';
+import { nodeFlags } from './node-flags';
 import { ServiceProcess } from './service-process';
 import { SupervisedService } from './supervised-service';
 
@@ -80,6 +81,7 @@ export class Supervisor {
       nowMs: () => performance.now(),
       start: (previousExit) =>
         new ServiceProcess({
+          nodeFlags: nodeFlags(planned.kind),
           script: serviceScript(planned.kind),
           flags: planned.flags,
           logFd,

@@ -10,6 +10,7 @@ import { configFile } from '../mesh/config-file';
 import { planMesh } from '../mesh/mesh-plan';
 import { loadMeshSettings, storeFields } from '../mesh/mesh-settings';
 import { ServiceProcess } from '../mesh/service-process';
+import { nodeFlags } from '../mesh/node-flags';
 import { serviceScript } from '../mesh/supervisor';
 import { ProgressBar } from '../progress-bar';
 import { UsageError } from '../usage-error';
@@ -62,6 +63,7 @@ async function runRegistry(
 ): Promise<ServiceFacts> {
   const bars = new Map<string, ProgressBar>();
   const run = new ServiceProcess({
+    nodeFlags: nodeFlags('registry'),
     script: serviceScript('registry'),
     flags,
     logFd: openSync(devNull, 'a'),
