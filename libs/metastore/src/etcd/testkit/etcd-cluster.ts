@@ -49,9 +49,8 @@ async function leaderOf(members: readonly EtcdProcess[]): Promise<EtcdProcess> {
 async function saysThatItLeads(member: EtcdProcess): Promise<boolean> {
   if (!member.running) return false;
   const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
-  const metrics = await fetch(`http://${member.endpoint}/metrics`, { signal }).then(
-    (answer) => answer.text(),
-    () => '',
-  );
+  const metrics = await fetch(`http://${member.endpoint}/metrics`, { signal })
+    .then((answer) => answer.text())
+    .catch(() => '');
   return /^etcd_server_is_leader 1$/m.test(metrics);
 }
