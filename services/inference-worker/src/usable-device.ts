@@ -5,8 +5,8 @@ import { renderNodes } from './devices/gpu-hardware';
 import { parseDevice, type Device } from './servables/device';
 import { checkDevice, DeviceUnavailableError } from './servables/onnx-device';
 
-/** How long the tiny run that proves a device may take: a GPU's libraries are large. */
-const DEVICE_CHECK_MS = 60_000;
+/** How long the tiny run that proves a device may take: a GPU's libraries are large, and the machine may be busy. */
+const DEVICE_CHECK_MS = 180_000;
 
 /** Opens the device that a setting names. */
 export type OpenDevice = (text: string) => Promise<FoundDevice>;

@@ -22,6 +22,7 @@ import { measuredStore } from './observation/measured-store';
 import { RegistryMetrics } from './observation/registry-metrics';
 import { peerHandler } from './peer.handler';
 import { closedWhileCutOff } from './peers/cut-off-gate';
+import { checkPeerTrust } from './peers/check-peer-trust';
 import { PeerDirectory } from './peers/peer-directory';
 import { RegistryPresence } from './peers/registry-presence';
 import { StorePulse } from './peers/store-pulse';
@@ -225,6 +226,8 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
   leadership.onChange(() => logger.info({ leads: leadership.leads() }, 'the lead has changed'));
 
   await mirror.start(stopped.signal, read);
+  const registries = [...mirror.snapshot.registries.values()].map(({ record }) => record);
+  await checkPeerTrust({ registries, dial, token, registryId, meshId: mesh.id }, () => clock.nowMs());
   placement.start();
   housekeeping.start();
   pulse.start();

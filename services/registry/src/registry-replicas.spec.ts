@@ -1,4 +1,5 @@
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { join } from 'node:path';
 import { models, Reason, type meshService } from '@bms/contracts';
@@ -56,6 +57,19 @@ describeWithEtcd('registries over one etcd', () => {
     processes.push(started);
     return started;
   };
+  it('refuses to start with another service token than the registries that are there', async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), 'bms-registry-stranger-'));
+    try {
+      const flags = [`--store=etcd://${etcd.endpoint}`, `--lease-ttl-ms=${TTL_MS}`];
+      await expect(RegistryProcess.start(elsewhere, join(elsewhere, 'registries', '0'), ...flags)).rejects.toThrow(
+        /the registry at .* of this mesh has another service token: copy the file service-token/,
+      );
+    } finally {
+      rmSync(elsewhere, { recursive: true, force: true });
+    }
+    await told(first, ({ registries }) => registries.length === 2);
+  });
+
   const publishedOn = async (registry: RunningRegistry): Promise<bigint> => {
     const number = await registry.push();
     await registry.publish(number);

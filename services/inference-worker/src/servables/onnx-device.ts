@@ -38,7 +38,8 @@ export async function checkDevice(device: Device, signal: AbortSignal): Promise<
     ]);
     if (outcome?.kind !== 'answered') throw new Error(outcome?.message ?? 'it gave no answer');
   } catch (error) {
-    throw unavailable(device, error instanceof Error ? error.message : String(error));
+    const late = signal.aborted ? 'a tiny model did not run in time' : undefined;
+    throw unavailable(device, late ?? (error instanceof Error ? error.message : String(error)));
   } finally {
     await executor.close();
   }
