@@ -23,7 +23,8 @@ describe('a model of 3 GiB whose weights lie in a file of their own', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'bms-large-'));
     await writeLargeModel(folder);
-    mesh = await TestMesh.start({ example: false, flags: ['--workers', '1'] });
+    // With the example in it: a registry that has pushed and given out before, and has loaded the code for that.
+    mesh = await TestMesh.start({ flags: ['--workers', '1'] });
     const registry = mesh.pids()['registry'] as number;
     const before = memoryOf(registry).residentBytes;
     const peak = watchPeak(registry);

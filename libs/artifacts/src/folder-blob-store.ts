@@ -8,7 +8,7 @@ import { explainDiskError, ifThere, syncFolder } from './durable-file';
 import { FileLock } from './file-lock';
 import { checkSha256 } from './sha256';
 
-const CHUNK_BYTES = 1_024 * 1_024;
+const CHUNK_BYTES = 256 * 1_024;
 const CONFLICT_RETRY_MS = 1_000;
 const SHARD = /^[0-9a-f]{2}$/;
 const REST = /^[0-9a-f]{62}$/;
