@@ -150,9 +150,11 @@ export class HistoryReplacedError extends Error {
     readonly found: StorePoint,
   ) {
     super(
-      known.clusterId === found.clusterId
-        ? `the store has gone back to revision ${found.revision}, it had come to ${known.revision}: it was restored or wiped`
-        : `the store holds the data of cluster ${found.clusterId}, not of ${known.clusterId}: it is another one, or was wiped`,
+      known.clusterId !== found.clusterId
+        ? `the store holds the data of cluster ${found.clusterId}, not of ${known.clusterId}: it is another one, or was wiped`
+        : found.revision < known.revision
+          ? `the store has gone back to revision ${found.revision}, it had come to ${known.revision}: it was restored or wiped`
+          : `the store lacks the change of revision ${known.revision} that it had, and is at ${found.revision}: it was restored or wiped`,
     );
   }
 }

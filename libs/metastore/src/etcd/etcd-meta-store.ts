@@ -1,7 +1,7 @@
 import { LinkedAbort } from '@bms/transport';
 import { checkTransaction, writtenKey } from '../check-transaction';
 import type { Clock } from '../clock';
-import { checkRange } from '../key-bytes';
+import { checkRange, keyBytes } from '../key-bytes';
 import {
   LeaseNotFoundError,
   StoreUnavailableError,
@@ -73,7 +73,7 @@ export class EtcdMetaStore implements MetaStore {
   constructor(private readonly parts: EtcdParts) {
     this.endpoints = parts.endpoints;
     this.clusterId = parts.clusterId;
-    this.pages = new RangePages(parts.calls, parts.members);
+    this.pages = new RangePages(parts.calls, parts.members, parts.guard);
     this.troubles = new StoreTrouble(parts.members, parts.clock);
   }
 
@@ -97,7 +97,10 @@ export class EtcdMetaStore implements MetaStore {
       () => this.parts.calls.once((member, options) => member.kv.txn(message, options), signal),
       lease,
     );
-    return { succeeded: answer.succeeded, revision: answer.header?.revision ?? 0n };
+    const revision = answer.header?.revision ?? 0n;
+    const put = transaction.writes.find((write) => 'put' in write);
+    if (answer.succeeded && put !== undefined) this.parts.guard.saw({ key: keyBytes(put.put), modRevision: revision });
+    return { succeeded: answer.succeeded, revision };
   }
 
   async *watch(range: KeyRange, fromRevision: Revision, signal: AbortSignal): AsyncGenerator<WatchBatch, void, void> {

@@ -3,12 +3,19 @@ import { HistoryReplacedError, type Revision, type StorePoint } from '../meta-st
 
 type Header = etcd.ResponseHeader;
 
+/** A change that was seen: a history without it is another one. */
+export interface Witness {
+  readonly key: Uint8Array;
+  readonly modRevision: Revision;
+}
+
 /**
  * Knows whose data the store holds and how far its history had come, and refuses answers that come from other data: a store that
  * was wiped, restored from a snapshot, or another one.
  */
 export class HistoryGuard {
   private point: StorePoint | undefined;
+  private latest: Witness | undefined;
 
   /** Undefined until the first answer. */
   get known(): StorePoint | undefined {
@@ -18,6 +25,17 @@ export class HistoryGuard {
   /** The highest revision that was ever answered. Asked for before a read starts, it tells what that must have reached. */
   get revision(): Revision {
     return this.point?.revision ?? 0n;
+  }
+
+  /** The last change that was read, watched or written. */
+  get witness(): Witness | undefined {
+    return this.latest;
+  }
+
+  /** Takes note of a change. */
+  saw({ key, modRevision }: Witness): void {
+    if (modRevision <= (this.latest?.modRevision ?? 0n)) return;
+    this.latest = { key: Uint8Array.from(key), modRevision }; // a copy: what it came with may be large
   }
 
   /** Takes note of an answer. Throws HistoryReplacedError where it comes from another cluster. */

@@ -4,6 +4,7 @@ import { HistoryReplacedError, StoreOpenError } from '../meta-store';
 import type { AuthToken } from './auth-token';
 import { callFailure } from './call-failure';
 import type { HistoryGuard } from './history-guard';
+import { requireWitness } from './history-witness';
 import type { MemberState } from './member-state';
 import { askStatus, probe, type AskedMember } from './member-status';
 import { refusalSentence } from './refusal-sentence';
@@ -28,7 +29,7 @@ export interface CheckedMember extends AskedMember {
 
 /**
  * Whether a new connection may be used. Nothing else is sent over it before: who is there (a supported etcd), whether it lets us in, and, by a
- * linearizable read, whether it holds the data that we know, at least as far as we know them.
+ * linearizable read, whether it holds the data that we know, at least as far as we know them, and the last change of them.
  */
 export async function checkMember(member: CheckedMember, check: MemberCheck): Promise<MemberState> {
   const { guard, token, probeKey } = check;
@@ -46,6 +47,7 @@ export async function checkMember(member: CheckedMember, check: MemberCheck): Pr
     member.alarms = alarms ?? member.alarms;
     const { header } = await member.kv.range(probe(probeKey, false), member.callOptions(STEP_WITHIN_MS));
     guard.observeLinearizable(header, before);
+    await requireWitness(member, guard, STEP_WITHIN_MS);
     member.answered();
     return { kind: 'usable' };
   } catch (error) {

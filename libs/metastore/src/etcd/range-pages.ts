@@ -1,4 +1,4 @@
-import type { etcd } from '@bms/contracts';
+import type { etcd, etcdKv } from '@bms/contracts';
 import {
   CompactedError,
   type Entry,
@@ -10,6 +10,7 @@ import {
 import { EtcdRefusedError } from './call-failure';
 import { findCompactRevision } from './compact-revision';
 import { entryOf, etcdRange, type EtcdRange } from './entry-message';
+import type { HistoryGuard } from './history-guard';
 import type { Members } from './members';
 import type { UnaryCalls } from './unary-calls';
 
@@ -23,6 +24,7 @@ export class RangePages {
   constructor(
     private readonly calls: UnaryCalls,
     private readonly members: Members,
+    private readonly guard: HistoryGuard,
   ) {}
 
   async read(range: KeyRange, { revision, signal }: RangeOptions): Promise<RangeResult> {
@@ -53,6 +55,8 @@ export class RangePages {
       }
       revision ??= page.header?.revision ?? 0n;
       for (const kv of page.kvs) entries.push(entryOf(kv));
+      const newest = newestOf(page.kvs);
+      if (newest !== undefined) this.guard.saw(newest);
       const last = page.kvs.at(-1);
       if (!page.more || last === undefined) return { entries, revision };
       key = Buffer.concat([last.key, Buffer.alloc(1)]); // the first key that there can be behind it
@@ -86,4 +90,10 @@ export class RangePages {
   private async compacted(range: KeyRange, revision: Revision, signal?: AbortSignal): Promise<CompactedError> {
     return new CompactedError(await findCompactRevision(this.members, etcdRange(range), revision, signal));
   }
+}
+
+function newestOf(kvs: readonly etcdKv.KeyValue[]): etcdKv.KeyValue | undefined {
+  let newest = kvs[0];
+  for (const kv of kvs) if (newest !== undefined && kv.modRevision > newest.modRevision) newest = kv;
+  return newest;
 }

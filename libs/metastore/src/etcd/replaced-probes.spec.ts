@@ -1,5 +1,6 @@
 import { renameSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { FaultProxy } from '@bms/transport/testkit';
 import { HistoryReplacedError } from '../meta-store';
 import { contents, ownPrefix, put, WatchRecorder } from '../store-under-test.testkit';
 import type { EtcdMetaStore } from './etcd-meta-store';
@@ -75,6 +76,34 @@ describeWithEtcd('an etcd whose data were replaced', () => {
     await put(store, `${p}b`, '4');
     expect(await contents(store, p)).toEqual({ a: '3', b: '4' });
     rmSync(snapshot);
+  });
+
+  it('is noticed when it was restored and has gone on past all that was known', async () => {
+    const proxy = await FaultProxy.start(etcd.endpoint);
+    const through = await openEtcdStore({ endpoints: [proxy.address] });
+    const snapshot = `${etcd.folder}.snapshot`;
+    try {
+      await put(store, `${p}a`, '1');
+      await etcdctl(etcd.endpoint, 'snapshot', 'save', snapshot);
+      const { revision } = await put(store, `${p}a`, '2');
+      const watch = new WatchRecorder(through, { prefix: p }, revision);
+      await watch.until(1);
+      proxy.refuse();
+      await etcd.kill();
+      etcd.wipe();
+      await etcd.restore(snapshot);
+      await etcd.start();
+      const other = await openEtcdStore({ endpoints: [etcd.endpoint] });
+      for (let i = 0; i < 20; i++) await put(other, `/elsewhere/${i}`, 'x');
+      await other.close();
+      proxy.admit();
+      await expect(watch.ended).rejects.toThrow(HistoryReplacedError);
+      await expect(put(through, `${p}late`, 'x')).rejects.toThrow(/lacks the change of revision \d+ that it had/);
+    } finally {
+      await through.close();
+      await proxy.close();
+      rmSync(snapshot, { force: true });
+    }
   });
 
   it('is not taken for another cluster that answers at the same address', async () => {

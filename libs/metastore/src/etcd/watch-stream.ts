@@ -46,6 +46,7 @@ export async function* watchBatches(
     }
     parts = parts.length === 0 ? message.events : parts.concat(message.events);
     if (message.fragment) continue;
+    for (const { type, kv } of parts) if (type !== DELETE && kv !== undefined) guard.saw(kv);
     const events = parts.map(eventOf);
     parts = [];
     const revision = events.length > 0 ? revisionOf(events) : progress(message);

@@ -51,6 +51,12 @@ it.each<[string, Parameters<typeof read>[0], string]>([
   expect(trust.refusal()?.message).toContain('"bms store accept"');
 });
 
+it('doubts a store from before another one was accepted in its place', () => {
+  const trust = trusting();
+  expect(trust.mayTake(read({ epoch: 1 }), { ...KNOWN, epoch: 2 }, undefined)).toBe(false);
+  expect(trust.doubt?.reason).toContain('from before another one was accepted');
+});
+
 it('takes a store that has come on from what is known, and any where nothing is', () => {
   const trust = trusting();
   expect(trust.mayTake(read(), KNOWN, undefined)).toBe(true);

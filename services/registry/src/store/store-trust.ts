@@ -56,7 +56,8 @@ export class StoreTrust implements Changing {
     const [foundMeshId, foundEpoch] = [meshIdIn(read, keys), epochIn(read, keys)];
     const accepted = known !== undefined && foundEpoch > known.epoch && foundMeshId === known.meshId;
     const missing = snapshot === undefined ? NOTHING_MISSING : missingFrom(snapshot, read, keys);
-    const reason = known === undefined || accepted ? undefined : reasonFor(read, known, foundMeshId, missing);
+    const reason =
+      known === undefined || accepted ? undefined : reasonFor(read, known, { foundMeshId, foundEpoch, missing });
     if (known === undefined || reason === undefined) return true;
     const { clusterId, revision } = read;
     this.set({
@@ -123,14 +124,20 @@ function missingFrom(snapshot: MeshSnapshot, { entries }: StoreRead, keys: KeyLa
 function reasonFor(
   read: StoreRead,
   known: KnownPoint,
-  foundMeshId: string | undefined,
-  { records }: Missing,
+  {
+    foundMeshId,
+    foundEpoch,
+    missing: { records },
+  }: { readonly foundMeshId: string | undefined; readonly foundEpoch: number; readonly missing: Missing },
 ): string | undefined {
   const { clusterId, revision, entries } = read;
   if (foundMeshId === undefined) {
     return `the store is empty, and had come to revision ${known.revision} of the mesh ${known.meshId}: it was wiped`;
   }
   if (foundMeshId !== known.meshId) return `the store holds the mesh ${foundMeshId}, and not ${known.meshId}`;
+  if (foundEpoch < known.epoch) {
+    return `the store is from before another one was accepted in its place (epoch ${foundEpoch}, and not ${known.epoch})`;
+  }
   if (clusterId !== known.clusterId) {
     return `the store holds the data of cluster ${clusterId}, and not of ${known.clusterId}: it is another one, or was restored`;
   }
