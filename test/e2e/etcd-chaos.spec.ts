@@ -134,7 +134,7 @@ describeWithEtcd('a mesh under a checked load, over one etcd', () => {
         history.atNextWrite(() => {
           struckAtMs = Date.now();
           process.kill(leader, signal);
-          return 'drop';
+          return 'cut'; // the write is lost
         });
         try {
           const changes = [
