@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { readServiceToken } from '@bms/auth';
 import { defineBenchmark, type BenchmarkContext, type KnobValues } from './benchmark';
 import { fillStore, VERSIONS_PER_MODEL } from './filled-store';
@@ -12,6 +13,7 @@ import { SimulatedFleet } from './simulated-fleet';
 import { storePlace } from './store-place';
 
 const FILL_BOUND_MS = 600_000;
+const LOOK_MS = 50;
 const LAG = 'nodejs_eventloop_lag_max_seconds';
 
 const knobs = {
@@ -117,6 +119,8 @@ async function measure(models: number, values: KnobValues<typeof knobs>, context
 
   const latecomer = await RouteProbe.start(context, registry.grpc, token);
   await startRouters(context, registry, values.routers);
+  // The first is acknowledged once each router has a connection to every worker.
+  await changeLabels({ registry: registry.grpc, token, models, changes: 1 });
   await registry.metric(LAG);
   const [bytesBefore, changes] = [probe.deltaBytes, Math.min(values.changes, models * 50)];
   const labelMs = await changeLabels({ registry: registry.grpc, token, models, changes });
@@ -134,7 +138,7 @@ async function measure(models: number, values: KnobValues<typeof knobs>, context
   await registry.stop('SIGKILL');
   return {
     ...{ models, fillMs, restartMs: registry.startMs, restartBytes, readyMs, readyBytes },
-    ...{ snapshot: latecomer.snapshot, labelMs, bytesPerChange },
+    ...{ snapshot: latecomer.snapshot ?? { bytes: NaN, ms: NaN }, labelMs, bytesPerChange },
     stalls: { attach: attach * 1000, labels: labels * 1000, death: death * 1000 },
   };
 }
@@ -145,7 +149,7 @@ async function startRouters(context: BenchmarkContext, registry: RunningService,
     const state = ['--state', join(context.folder, 'routers', String(index))];
     await RunningService.start(context, 'router', `router-${index}`, ['--registry', registry.grpc, ...state]);
   }
-  while ((await registry.metric('bms_attached_routers')) < before + routers);
+  while ((await registry.metric('bms_attached_routers')) < before + routers) await wait(LOOK_MS);
 }
 
 function table(all: readonly Measured[]): { columns: string[]; rows: (string | number)[][] } {
