@@ -2,14 +2,14 @@ import type { etcd } from '@bms/contracts';
 import { HistoryReplacedError } from '../meta-store';
 import { callFailure } from './call-failure';
 import type { HistoryGuard } from './history-guard';
-import type { CheckedMember } from './member-check';
+import type { AskedMember } from './member-status';
 
 /**
  * Whether the history that a member holds has the last change that we have seen: a restored one may have gone on, past any
  * revision that we know, before we look. A change that was compacted away cannot be asked for any more, and counts as there.
  * Throws HistoryReplacedError, and what the call throws.
  */
-export async function requireWitness(member: CheckedMember, guard: HistoryGuard, withinMs: number): Promise<void> {
+export async function requireWitness(member: AskedMember, guard: HistoryGuard, withinMs: number): Promise<void> {
   const { witness, known } = guard;
   if (witness === undefined || known === undefined) return;
   const { key, modRevision } = witness;
@@ -23,7 +23,7 @@ export async function requireWitness(member: CheckedMember, guard: HistoryGuard,
 
 /** Undefined where that is compacted. */
 async function readAt(
-  member: CheckedMember,
+  member: AskedMember,
   key: Uint8Array,
   revision: bigint,
   withinMs: number,
