@@ -244,7 +244,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     modelHandler({ catalog, registration: new VersionRegistration(catalog, blobs), readiness, routers }),
     blobHandler({ blobs, token, nowMs: () => clock.nowMs() }),
     workerHandler({ ...common, registryId, presence: presences, observer: workers }),
-    routeHandler({ ...common, feed, connections, observer: routerLog(logger) }),
+    routeHandler({ ...common, feed, connections, routers, observer: routerLog(logger) }),
     meshHandler({ readiness, routers, acceptance, registryId, peers, leadership, store, trust }),
     peerHandler({ identity, meshId: mesh.id, feed, connections, pulse, clock, gate: goingAway }),
   );

@@ -19,6 +19,11 @@ export function routerLog(logger: Logger): RouterObserver {
   return {
     connected: ({ routerId, address }) => logger.info({ router: routerId, address }, 'a router follows the routes'),
     disconnected: ({ routerId }) => logger.info({ router: routerId }, 'a router has gone'),
+    twin: ({ routerId, address }, other) =>
+      logger.warn(
+        { router: routerId, address, otherAddress: other.hello.address, otherRegistry: other.registryId },
+        'two routers run with one id: the state folder of one is a copy; give each its own --state',
+      ),
   };
 }
 

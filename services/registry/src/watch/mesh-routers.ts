@@ -3,7 +3,7 @@ import type { Revision } from '@bms/metastore';
 import type { Peers } from '../peers/peer-directory';
 import { totalsByVersion, type TotalsByVersion } from './call-totals';
 import type { Changing } from './change-source';
-import type { RouterConnections } from './router-connections';
+import { routerRun, type RouterConnections } from './router-connections';
 
 /** A router, wherever in the mesh it follows the routes. */
 export interface KnownRouter {
@@ -31,17 +31,17 @@ export class MeshRouters implements Changing {
   }
 
   /**
-   * By router id, each once. Of one that is known at several places, because it has just moved, what was only heard before a
+   * By router id, each run of a router once: two that run with one id, of copied state folders, both count. Of one that is known at several places, because it has just moved, what was only heard before a
    * registry was lost counts least; among the others, which of its streams is older cannot be told, so the lower revision counts.
    */
   list(): readonly KnownRouter[] {
     const routers = new Map<string, KnownRouter>();
     for (const router of [...this.own(), ...this.others()]) {
-      const id = router.hello.routerId;
-      const known = routers.get(id);
-      if (known === undefined || counts(router, known)) routers.set(id, router);
+      const run = routerRun(router.hello);
+      const known = routers.get(run);
+      if (known === undefined || counts(router, known)) routers.set(run, router);
     }
-    return [...routers.values()].sort((one, other) => (one.hello.routerId < other.hello.routerId ? -1 : 1));
+    return [...routers.values()].sort((one, other) => (routerRun(one.hello) < routerRun(other.hello) ? -1 : 1));
   }
 
   /** Registries whose lease lives, and whose routers nobody knows. */

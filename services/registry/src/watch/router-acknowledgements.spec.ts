@@ -27,7 +27,8 @@ function setting() {
   return {
     clock,
     acknowledgements,
-    connect: (routerId: string) => routers.open(routeService.RouterHello.create({ routerId, incarnation: 'i' })),
+    connect: (routerId: string, incarnation = 'i') =>
+      routers.open(routeService.RouterHello.create({ routerId, incarnation })),
     /** The store has come to `revision`, and the last change of a route was at `changedRevision`. */
     routes: (revision: bigint, changedRevision = revision) => {
       feed.present = { ...EMPTY_ROUTE_TABLE, revision, changedRevision };
@@ -101,6 +102,19 @@ describe('RouterAcknowledgements', () => {
     one.close();
     other.acknowledge(5n);
     expect(await waiting).toEqual({ kind: 'acknowledged' });
+  });
+
+  it('counts two routers that run with one id both, whichever ends first', () => {
+    const { acknowledgements, connect, routes } = setting();
+    const [one, copy] = [connect('r1', 'first'), connect('r1', 'second')];
+    routes(5n);
+    copy.acknowledge(5n);
+    one.acknowledge(4n);
+    expect(acknowledgements.acknowledgedRevision()).toBe(4n);
+    copy.close();
+    expect(acknowledgements.acknowledgedRevision()).toBe(4n);
+    one.close();
+    expect(acknowledgements.acknowledgedRevision()).toBe(5n);
   });
 
   it('counts a router that connects again once, by its newer stream', () => {

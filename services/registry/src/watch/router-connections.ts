@@ -30,6 +30,7 @@ const RUNS_MAX = 256;
 /** The routers that are connected to this registry, and what all routers have counted since it started. In memory only. */
 export class RouterConnections implements Changing {
   private readonly changes = new ChangeSource();
+  /** By router and incarnation: two routers whose state folders are copies have one id, and both count. */
   private readonly connections = new Map<string, RouterConnection>();
   /** By router and incarnation, the one that began last at the end; they stay when its stream breaks, so that no count falls. */
   private readonly counted = new Map<string, Counted>();
@@ -40,9 +41,11 @@ export class RouterConnections implements Changing {
     return this.changes.onChange(listener);
   }
 
-  /** By router id. A router that opens another stream is here with that one alone: the older one may hang half-open. */
+  /** By router id. A run of a router that opens another stream is here with that one alone: the older one may hang half-open. */
   list(): readonly RouterConnection[] {
-    return [...this.connections.values()].sort((one, other) => (one.hello.routerId < other.hello.routerId ? -1 : 1));
+    return [...this.connections.values()].sort((one, other) =>
+      routerRun(one.hello) < routerRun(other.hello) ? -1 : 1,
+    );
   }
 
   get size(): number {
@@ -50,7 +53,7 @@ export class RouterConnections implements Changing {
   }
 
   open(hello: routeService.RouterHello): RouterConnection {
-    const id = hello.routerId;
+    const key = routerRun(hello);
     let acknowledgedRevision = 0n;
     const connection: RouterConnection = {
       hello,
@@ -64,12 +67,12 @@ export class RouterConnections implements Changing {
       },
       count: (message) => this.count(hello, message),
       close: () => {
-        if (this.connections.get(id) !== connection) return;
-        this.connections.delete(id);
+        if (this.connections.get(key) !== connection) return;
+        this.connections.delete(key);
         this.changes.announce();
       },
     };
-    this.connections.set(id, connection);
+    this.connections.set(key, connection);
     this.changes.announce();
     return connection;
   }
@@ -96,7 +99,7 @@ export class RouterConnections implements Changing {
     const sum = new Map(this.older.get(version));
     const runs = new Map<string, Map<string, proto.CallTotals>>();
     for (const run of [...this.counted.values(), ...others]) {
-      const key = keyOf(run);
+      const key = routerRun(run);
       const known = runs.get(key) ?? new Map<string, proto.CallTotals>();
       for (const [worker, calls] of run.totals.get(version) ?? []) {
         known.set(worker, laterCalls(known.get(worker) ?? NO_CALLS, calls));
@@ -111,7 +114,7 @@ export class RouterConnections implements Changing {
 
   private count({ routerId, incarnation }: routeService.RouterHello, message: routeService.RouterTotals): void {
     const run = { routerId, incarnation, message, totals: totalsByVersion(message) };
-    this.counted.set(keyOf(run), run);
+    this.counted.set(routerRun(run), run);
     this.told++;
     for (const [key, { totals }] of this.counted) {
       if (this.counted.size <= RUNS_MAX) return;
@@ -121,6 +124,7 @@ export class RouterConnections implements Changing {
   }
 }
 
-function keyOf({ routerId, incarnation }: Pick<CountedRouter, 'routerId' | 'incarnation'>): string {
+/** One run of a router. */
+export function routerRun({ routerId, incarnation }: Pick<CountedRouter, 'routerId' | 'incarnation'>): string {
   return JSON.stringify([routerId, incarnation]);
 }
