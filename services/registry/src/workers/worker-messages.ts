@@ -23,6 +23,9 @@ import { findVersion, type MeshSnapshot, type WorkerEntry } from '../watch/mesh-
 export type WorkerFacts = Omit<WorkerRecord, 'attachment' | 'attached' | 'draining' | 'registry'>;
 
 const REASON_MAX_CHARACTERS = 2_000;
+/** Of texts that only people read: what is longer is cut. */
+const TEXT_MAX_CHARACTERS = 256;
+const ADDRESS_MAX_CHARACTERS = 512;
 const GPU = workerService.DeviceKind.GPU;
 
 /** Checks a hello. Throws INVALID_REQUEST that names the field. */
@@ -34,24 +37,28 @@ export function workerFacts(hello: workerService.WorkerHello): WorkerFacts {
       `${JSON.stringify(workerId.slice(0, 60))} is not allowed: a letter or digit, then letters, digits, ".", "_" or "-", at most ${NAME_MAX_CHARACTERS} characters`,
     );
   }
-  if (incarnation === '') throw BmsError.invalidRequest('hello.incarnation', 'must not be empty');
-  if (!/^.+:[0-9]+$/.test(address)) throw BmsError.invalidRequest('hello.address', 'must be host:port');
+  if (incarnation === '' || incarnation.length > TEXT_MAX_CHARACTERS) {
+    throw BmsError.invalidRequest('hello.incarnation', `must have 1 to ${TEXT_MAX_CHARACTERS} characters`);
+  }
+  if (address.length > ADDRESS_MAX_CHARACTERS || !/^.+:[0-9]+$/.test(address)) {
+    throw BmsError.invalidRequest('hello.address', `must be host:port of at most ${ADDRESS_MAX_CHARACTERS} characters`);
+  }
   return {
     id: workerId,
     incarnation,
     address,
-    operationsAddress: hello.operationsAddress,
-    host: hello.host,
-    pid: Number(hello.pid),
+    operationsAddress: hello.operationsAddress.slice(0, ADDRESS_MAX_CHARACTERS),
+    host: short(hello.host),
+    pid: whole(hello.pid, 'hello.pid'),
     device: {
-      provider: device?.provider ?? '',
-      name: device?.name ?? '',
+      provider: short(device?.provider ?? ''),
+      name: short(device?.name ?? ''),
       concurrentRuns: device?.concurrentRuns ?? 0,
       kind: device?.kind === GPU ? 'gpu' : 'cpu',
-      memoryBytes: Number(device?.memoryBytes ?? 0n),
+      memoryBytes: whole(device?.memoryBytes ?? 0n, 'hello.device.memory_bytes'),
     },
-    startedAtMs: Math.max(0, Number(hello.startedAtMs)),
-    bmsVersion: hello.bmsVersion,
+    startedAtMs: whole(hello.startedAtMs, 'hello.started_at_ms'),
+    bmsVersion: short(hello.bmsVersion),
   };
 }
 
@@ -60,16 +67,16 @@ export function reportRecord(incarnation: string, report: workerService.WorkerRe
   const { generation, memory, replicas, device, deviceFailure } = report;
   return {
     incarnation,
-    generation: Math.max(0, Number(generation)),
+    generation: whole(generation, 'report.generation'),
     memory: {
-      totalBytes: Number(memory?.totalBytes ?? 0n),
-      freeBytes: Number(memory?.freeBytes ?? 0n),
-      residentBytes: Number(memory?.residentBytes ?? 0n),
+      totalBytes: whole(memory?.totalBytes ?? 0n, 'report.memory.total_bytes'),
+      freeBytes: whole(memory?.freeBytes ?? 0n, 'report.memory.free_bytes'),
+      residentBytes: whole(memory?.residentBytes ?? 0n, 'report.memory.resident_bytes'),
     },
     ...(device && {
       device: {
-        memoryTotalBytes: Number(device.memoryTotalBytes),
-        memoryFreeBytes: Number(device.memoryFreeBytes),
+        memoryTotalBytes: whole(device.memoryTotalBytes, 'report.device.memory_total_bytes'),
+        memoryFreeBytes: whole(device.memoryFreeBytes, 'report.device.memory_free_bytes'),
         busyPercent: device.busyPercent,
       },
     }),
@@ -88,13 +95,29 @@ function replicaRecord(replica: proto.ReplicaStatus, field: string): ReplicaReco
     model: parseModelName(ref.model, `${field}.ref.model`),
     version: parseVersionNumber(ref.version, `${field}.ref.version`),
     state,
-    sinceMs: Math.max(0, Number(replica.sinceMs)),
+    sinceMs: whole(replica.sinceMs, `${field}.since_ms`),
     reason: replica.reason.slice(0, REASON_MAX_CHARACTERS),
-    memoryBytes: Number(replica.memoryBytes),
+    memoryBytes: Math.max(0, safe(replica.memoryBytes, `${field}.memory_bytes`)),
     unwarmed: replica.unwarmed,
-    provider: replica.provider,
+    provider: short(replica.provider),
     fellBack: replica.fellBack,
   };
+}
+
+/** A number of the wire as the store keeps it. */
+function safe(value: bigint, field: string): number {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) return number;
+  throw BmsError.invalidRequest(field, `${value} is not allowed: at most ${Number.MAX_SAFE_INTEGER} is`);
+}
+
+function whole(value: bigint, field: string): number {
+  if (value < 0n) throw BmsError.invalidRequest(field, `${value} is not allowed: must not be negative`);
+  return safe(value, field);
+}
+
+function short(text: string): string {
+  return text.slice(0, TEXT_MAX_CHARACTERS);
 }
 
 /** All that a worker shall hold, with what it needs to load it. Versions that leave are in it until they are dropped. */

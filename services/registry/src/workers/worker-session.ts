@@ -7,6 +7,7 @@ import type { StreamGate } from '../streams/stream-gate';
 import { Wakeup } from '../streams/wakeup';
 import type { RouterAcknowledgements } from '../watch/router-acknowledgements';
 import type { StoreMirror } from '../watch/store-mirror';
+import { fitReport, ReportTooLargeError } from './fit-report';
 import { ReportWriter } from './report-writer';
 import { desiredMessage, reportRecord, type WorkerFacts } from './worker-messages';
 import { FencedError, type Presence, type WorkerPresence } from './worker-presence';
@@ -69,6 +70,8 @@ export class WorkerSession {
   private lostForGood = false;
   private recoverable = true;
   private ended = false;
+  /** Said already, until a report fits again. */
+  private saidTooLarge = false;
   /** Writes of one session follow each other: each needs the revision that the one before gave the record. */
   private lastWrite: Promise<unknown> = Promise.resolve();
 
@@ -137,7 +140,7 @@ export class WorkerSession {
   private take({ kind }: workerService.AttachRequest): void {
     switch (kind?.$case) {
       case 'report':
-        return this.reports.offer(reportRecord(this.options.facts.incarnation, kind.value));
+        return this.offer(reportRecord(this.options.facts.incarnation, kind.value));
       case 'draining':
         if (this.draining === 'no') void this.drain();
         return;
@@ -145,6 +148,18 @@ export class WorkerSession {
         throw BmsError.invalidRequest('hello', 'was sent already: it is the first message, once');
       case undefined:
         return; // of a newer release, which says more than we know
+    }
+  }
+
+  /** One that the store cannot keep is not tried again: the next report may fit. */
+  private offer(report: ReportedRecord): void {
+    try {
+      this.reports.offer(fitReport(report));
+      this.saidTooLarge = false;
+    } catch (error) {
+      if (!(error instanceof ReportTooLargeError)) throw error;
+      if (!this.saidTooLarge) this.trouble(error);
+      this.saidTooLarge = true;
     }
   }
 
