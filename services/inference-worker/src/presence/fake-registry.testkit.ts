@@ -10,6 +10,8 @@ export class Attachment {
   readonly received: workerService.AttachRequest[] = [];
   readonly events = new EventEmitter();
   ended = false;
+  /** What the stream ends with; undefined: in order. */
+  failure: BmsError | undefined;
 
   constructor(readonly authorization: string | undefined) {}
 
@@ -23,6 +25,12 @@ export class Attachment {
 
   send(kind: NonNullable<workerService.AttachResponse['kind']>): void {
     this.responses.push({ kind });
+  }
+
+  /** Ends the stream with an error. */
+  fail(error: BmsError): void {
+    this.failure = error;
+    this.responses.close();
   }
 
   /** The first request that `pick` finds, now or later. */
@@ -114,6 +122,7 @@ export class FakeRegistry {
       attachment.events.emit('end');
     })();
     yield* attachment.responses;
+    if (attachment.failure !== undefined) throw attachment.failure;
   }
 
   private async *download(request: blobService.DownloadBlobRequest): AsyncIterable<blobService.DownloadBlobResponse> {

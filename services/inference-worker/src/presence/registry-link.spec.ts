@@ -172,6 +172,22 @@ describe('RegistryLink', () => {
     await drained;
   });
 
+  it('leaves its place for a while to another worker with its id, and says so', async () => {
+    const { registry: fake, address } = await registry();
+    const { link, clock, events } = linkTo([address]);
+    const attachment = await fake.nextAttachment();
+    attachment.attached();
+    await attachment.report();
+    attachment.fail(new BmsError(Reason.CONFLICT, 'worker worker-1 has attached again'));
+    while (link.attached || events.length < 2) await settled();
+    const last = events.at(-1);
+    expect(last?.kind === 'detached' && last.error.message).toContain('another worker runs with the id worker-1');
+    await clock.advance(999);
+    expect(fake.attachments).toHaveLength(1);
+    await clock.advance(1);
+    (await fake.nextAttachment()).attached();
+  });
+
   it('says so, and tries again, when the registry ends the stream', async () => {
     const { registry: fake, address } = await registry();
     const { clock, events } = linkTo([address]);

@@ -3,6 +3,7 @@ import { assertNever, BmsError, CallMetadata, Reason, workerService } from '@bms
 import { createClient, MessageQueue, Metadata, type Channel } from '@bms/transport';
 import type { Clock } from '../clock';
 import { reconnectDelayMs } from './reconnect-delay';
+import { RivalPause } from './rival-pause';
 
 /** How long to wait for the word that no router sends here any more. */
 const DRAIN_ACKNOWLEDGED_WITHIN_MS = 6_000;
@@ -51,6 +52,9 @@ export class RegistryLink {
   private readonly acknowledged = new Promise<void>((resolve) => (this.acknowledge = resolve));
   private readonly closing = new AbortController();
   private running: Promise<void> | undefined;
+  private readonly rival = new RivalPause();
+  /** The stream had the worker's place and was ended because another process has it. */
+  private placeTaken = false;
   private reportSoon = false;
   private reportedFreeBytes = 0;
 
@@ -102,7 +106,13 @@ export class RegistryLink {
         await this.attachOnce(address, () => (failuresInARow = 0));
         throw new BmsError(Reason.CONNECTION_FAILED, 'the registry ended the stream');
       } catch (error) {
-        if (!signal.aborted) say({ kind: 'detached', address, error: BmsError.from(error) });
+        const said = this.placeTaken ? this.rivalError() : BmsError.from(error);
+        if (!signal.aborted) say({ kind: 'detached', address, error: said });
+      }
+      if (this.placeTaken) {
+        this.placeTaken = false;
+        await clock.wait(this.rival.takenAt(clock.monotonic()), signal);
+        continue;
       }
       failuresInARow += 1;
       // The others are asked at once; when none of them is to be had, there is a pause.
@@ -130,11 +140,22 @@ export class RegistryLink {
           this.receive(kind);
         }
       }
+    } catch (error) {
+      // This process has one stream at a time, so a newer one is not its own.
+      this.placeTaken = this.attached && BmsError.from(error).reason === Reason.CONFLICT;
+      throw error;
     } finally {
       if (this.state.kind === 'attached') this.state = { kind: 'detached' };
       requests.close();
       channel.close();
     }
+  }
+
+  private rivalError(): BmsError {
+    return new BmsError(
+      Reason.CONFLICT,
+      `another worker runs with the id ${this.parts.hello.workerId}: its state folder is a copy, give each its own --state`,
+    );
   }
 
   private beginAttached(
