@@ -1,6 +1,7 @@
 import type { Logger } from '@bms/telemetry';
 import type { PlacementStep } from '../placement/placement-loop';
 import type { RouterObserver } from '../route.handler';
+import { ReportTooLargeError } from '../workers/fit-report';
 import type { WorkerObserver } from '../workers/worker-session';
 
 // What the control plane does, as log lines.
@@ -11,7 +12,10 @@ export function workerLog(logger: Logger): WorkerObserver {
       logger.info({ worker: id, incarnation, address, provider: device.provider }, 'a worker has attached'),
     draining: ({ id }) => logger.info({ worker: id }, 'a worker wants to go: taking it out of the routes'),
     ended: ({ id }, how) => logger.info({ worker: id, how }, "a worker's stream has ended"),
-    trouble: ({ id }, err) => logger.warn({ worker: id, err }, "a worker's record cannot be written now; trying again"),
+    trouble: ({ id }, err) => {
+      const next = err instanceof ReportTooLargeError ? 'waiting for its next report' : 'trying again';
+      logger.warn({ worker: id, err }, `a worker's record cannot be written now; ${next}`);
+    },
   };
 }
 

@@ -1,10 +1,11 @@
-import { Reason, workerService, type WorkerId } from '@bms/contracts';
+import { models, Reason, workerService, type WorkerId } from '@bms/contracts';
 import { OutcomeUnknownError, StoreUnavailableError, type Entry } from '@bms/metastore';
 import { systemClock } from '../clock';
 import { ObservedStream } from '../observed-stream.testkit';
 import { RegistryCore } from '../registry-core.testkit';
 import { Incoming } from '../streams/incoming';
 import type { WorkerEntry } from '../watch/mesh-snapshot';
+import { ReportTooLargeError } from './fit-report';
 import type { WorkerFacts } from './worker-messages';
 import { WorkerPresence } from './worker-presence';
 import { WorkerSession, type StreamEnd, type WorkerObserver } from './worker-session';
@@ -116,6 +117,24 @@ describe('WorkerSession', () => {
     await core.store.revokeLease(before.leaseId);
     await worker(({ worker: stored }) => stored !== undefined && stored.modRevision > before.modRevision);
     expect(troubles).toEqual([expect.any(StoreUnavailableError)]);
+    expect(session.outcome).toBeUndefined();
+  });
+
+  it('says once that reports are too large to be kept, and goes on with the next one that fits', async () => {
+    const session = attach();
+    const replicas = Array.from({ length: 20_000 }, (_, at) =>
+      models.ReplicaStatus.create({
+        ref: { tenant: 'default', model: `model-${at}`, version: 1 },
+        state: models.ReplicaState.READY,
+      }),
+    );
+    for (const generation of [3n, 4n]) {
+      const value = workerService.WorkerReport.create({ generation, replicas });
+      session.send({ kind: { $case: 'report', value } });
+    }
+    session.send(report(5n));
+    await reported(5);
+    expect(troubles).toEqual([expect.any(ReportTooLargeError)]);
     expect(session.outcome).toBeUndefined();
   });
 

@@ -37,7 +37,7 @@ export interface WorkerObserver {
   attached(facts: WorkerFacts): void;
   draining(facts: WorkerFacts): void;
   ended(facts: WorkerFacts, how: StreamEnd): void;
-  /** Something went wrong and is tried again. */
+  /** Something went wrong and is tried again; a {@link ReportTooLargeError} is not, the next report may fit. */
   trouble(facts: WorkerFacts, error: unknown): void;
 }
 
