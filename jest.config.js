@@ -4,8 +4,11 @@ module.exports = {
   testEnvironmentOptions: { customExportConditions: ['@bms/source', 'node', 'node-addons'] },
   roots: ['<rootDir>/libs', '<rootDir>/services', '<rootDir>/scripts', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
-  // Takes 10 GB of disk: `npm run test:large` alone runs it.
-  testPathIgnorePatterns: ['/node_modules/', ...(process.env.BMS_LARGE === '1' ? [] : ['/large-model\\.spec\\.ts$'])],
+  // Take long, much disk, or a machine that lets them: `npm run test:etcd`, `test:hosts`, `test:gpu` and `test:large` run them.
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    ...(process.env.BMS_LATER === '1' ? [] : ['/test/e2e/(etcd-chaos|hosts|gpu|large-model)\\.spec\\.ts$']),
+  ],
   modulePathIgnorePatterns: ['/dist/'],
   transform: {
     '\\.[cm]?[jt]s$': [

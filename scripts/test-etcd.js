@@ -13,7 +13,7 @@ if (current === undefined) console.log('SKIPPED: a current etcd (set BMS_ETCD_36
 ensureBuilt(console.log);
 let failed = false;
 for (const etcd of new Set([process.env.BMS_ETCD || 'etcd', current].filter(Boolean))) {
-  const env = { ...process.env, BMS_ETCD_LONG: '1', ...(etcd === 'etcd' ? {} : { BMS_ETCD: etcd }) };
+  const env = { ...process.env, BMS_ETCD_LONG: '1', BMS_LATER: '1', ...(etcd === 'etcd' ? {} : { BMS_ETCD: etcd }) };
   console.log(`\n== the etcd store on ${etcd}`);
   const args = [
     jest,
