@@ -118,7 +118,7 @@ async function measure(models: number, values: KnobValues<typeof knobs>, context
   context.say(`${versions} versions on ${workers} workers after ${rounded(readyMs)} ms, ${mebibytes(readyBytes)} MiB`);
 
   const latecomer = await RouteProbe.start(context, registry.grpc, token);
-  await startRouters(context, registry, values.routers);
+  const routers = await startRouters(context, registry, values.routers);
   // The first is acknowledged once each router has a connection to every worker.
   await changeLabels({ registry: registry.grpc, token, models, changes: 1 });
   await registry.metric(LAG);
@@ -135,7 +135,7 @@ async function measure(models: number, values: KnobValues<typeof knobs>, context
   const death = await registry.metric(LAG);
   context.say(`a lost worker's versions were ready elsewhere ${rounded(replacedMs)} ms after it was given up`);
   await Promise.all([fleet.close(), probe.close(), latecomer.close()]);
-  await registry.stop('SIGKILL');
+  for (const one of [...routers, registry]) await one.stop('SIGKILL');
   return {
     ...{ models, fillMs, restartMs: registry.startMs, restartBytes, readyMs, readyBytes },
     ...{ snapshot: latecomer.snapshot ?? { bytes: NaN, ms: NaN }, labelMs, bytesPerChange },
@@ -143,13 +143,19 @@ async function measure(models: number, values: KnobValues<typeof knobs>, context
   };
 }
 
-async function startRouters(context: BenchmarkContext, registry: RunningService, routers: number): Promise<void> {
+async function startRouters(
+  context: BenchmarkContext,
+  registry: RunningService,
+  routers: number,
+): Promise<readonly RunningService[]> {
+  const started: RunningService[] = [];
   const before = await registry.metric('bms_attached_routers');
   for (let index = 0; index < routers; index++) {
-    const state = ['--state', join(context.folder, 'routers', String(index))];
-    await RunningService.start(context, 'router', `router-${index}`, ['--registry', registry.grpc, ...state]);
+    const flags = ['--registry', registry.grpc, '--state', join(context.folder, 'routers', String(index))];
+    started.push(await RunningService.start(context, 'router', `router-${index}`, flags));
   }
   while ((await registry.metric('bms_attached_routers')) < before + routers) await wait(LOOK_MS);
+  return started;
 }
 
 function table(all: readonly Measured[]): { columns: string[]; rows: (string | number)[][] } {

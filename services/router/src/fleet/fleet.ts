@@ -1,7 +1,7 @@
 import type { VersionId, WorkerId } from '@bms/contracts';
 import { Picker, type Tried, type Verdict } from '@bms/balancing';
 import type { Channel } from '@bms/transport';
-import type { RouteTable, VersionEntry, WorkerEntry } from '../catalog/route-table';
+import type { ModelEntry, RouteTable, VersionEntry, WorkerEntry } from '../catalog/route-table';
 import type { Clock } from '../clock';
 import type { FleetReplica } from './fleet-replica';
 import { WorkerLink, type WorkerLinkEvents } from './worker-link';
@@ -33,10 +33,12 @@ export type Change = 'changed' | 'timed out' | 'aborted';
 /** All workers in the routes, each behind one warm connection, and who of them is picked. */
 export class Fleet {
   private readonly links = new Map<WorkerId, WorkerLink>();
+  /** Of the routes in use. */
+  private models: RouteTable['models'] = new Map();
   /** Versions that some worker holds, by the routes in use. */
-  private held: ReadonlySet<VersionId> = new Set();
+  private readonly held = new Set<VersionId>();
   /** When versions that no worker holds lost their last one. */
-  private lostAtMs: ReadonlyMap<VersionId, number> = new Map();
+  private readonly lostAtMs = new Map<VersionId, number>();
   /** Snapshots, made when first asked for after a change. */
   private readonly pickers = new Map<VersionEntry, Picker<FleetReplica>>();
   private readonly waiting = new Set<() => void>();
@@ -60,17 +62,12 @@ export class Fleet {
       link?.retire();
       this.links.set(worker.workerId, this.connect(worker));
     }
-    const versions = [...table.models.values()].flatMap((model) => [...model.versions.values()]);
-    const routed = new Set(versions.map(({ id }) => id));
-    this.rememberHeld(versions);
     for (const [id, link] of this.links) {
-      if (table.workers.has(id)) {
-        link.keepOnly((version) => routed.has(version));
-      } else {
-        this.links.delete(id);
-        link.retire();
-      }
+      if (table.workers.has(id)) continue;
+      this.links.delete(id);
+      link.retire();
     }
+    this.followModels(table.models);
     this.changed();
   }
 
@@ -141,16 +138,35 @@ export class Fleet {
     this.changed();
   }
 
-  private rememberHeld(versions: readonly VersionEntry[]): void {
-    const nowMs = this.options.clock.monotonicMs();
-    const [held, lostAtMs] = [new Set<VersionId>(), new Map<VersionId, number>()];
-    for (const { id, readyWorkers } of versions) {
-      const sinceMs = this.held.has(id) ? nowMs : this.lostAtMs.get(id);
-      if (readyWorkers.length > 0) held.add(id);
-      else if (sinceMs !== undefined) lostAtMs.set(id, sinceMs);
+  /** Looks at the models that differ only: of ten thousand, a change of the routes mostly concerns one. */
+  private followModels(models: RouteTable['models']): void {
+    const before = this.models;
+    this.models = models;
+    for (const [id, model] of models) {
+      const old = before.get(id);
+      if (old !== model) this.followModel(old, model);
     }
-    this.held = held;
-    this.lostAtMs = lostAtMs;
+    for (const [id, old] of before) {
+      if (!models.has(id)) this.followModel(old, undefined);
+    }
+  }
+
+  private followModel(old: ModelEntry | undefined, model: ModelEntry | undefined): void {
+    const nowMs = this.options.clock.monotonicMs();
+    for (const { id, readyWorkers } of model?.versions.values() ?? []) {
+      if (readyWorkers.length > 0) {
+        this.held.add(id);
+        this.lostAtMs.delete(id);
+      } else if (this.held.delete(id)) {
+        this.lostAtMs.set(id, nowMs);
+      }
+    }
+    for (const [number, { id }] of old?.versions ?? []) {
+      if (model?.versions.has(number) === true) continue;
+      this.held.delete(id);
+      this.lostAtMs.delete(id);
+      for (const link of this.links.values()) link.forget(id);
+    }
   }
 
   private connect(worker: WorkerEntry): WorkerLink {

@@ -53,11 +53,9 @@ export class WorkerLink {
     return replica;
   }
 
-  /** Forgets replicas of versions that are not routed any more. */
-  keepOnly(isRouted: (version: VersionId) => boolean): void {
-    for (const version of this.replicas.keys()) {
-      if (!isRouted(version)) this.replicas.delete(version);
-    }
+  /** The version is not routed any more. */
+  forget(version: VersionId): void {
+    this.replicas.delete(version);
   }
 
   /** Takes no new calls; the connection closes once those in flight have ended. */
