@@ -38,8 +38,9 @@ export async function openMesh(
       );
     }
     const mesh = found ?? { id: known?.meshId ?? randomUUID(), createdAtMs: nowMs };
-    checkFollowable(read, mesh, keys);
+    // What is followed is decoded when it is taken; twice would take a large mesh's start twice as long.
     if (found !== undefined || known !== undefined) return { mesh, read };
+    checkFollowable(read, mesh, keys);
     const write = { put: keys.mesh(), value: meshFormat.encode(mesh) };
     try {
       // Whoever is first makes it; the others read it in the next round.
