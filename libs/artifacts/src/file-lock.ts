@@ -146,6 +146,8 @@ async function isRunning(owner: LockOwner): Promise<boolean> {
     if (errorCode(error) === 'ESRCH') return false;
   }
   const { state, start } = await processStat(owner.pid);
+  // Waited for between the two looks, where the system tells of processes at all.
+  if (state === '' && (await processStat(process.pid)).state !== '') return false;
   // A killed process that nobody has waited for yet can still be signalled.
   if (state === 'Z' || state === 'X') return false;
   return start === '' || owner.processStart === '' || start === owner.processStart;
