@@ -132,6 +132,12 @@ describe('pullVersion', () => {
     expect(await failing(join(root, 'pulled'))).toMatchObject({ reason: Reason.BLOB_NOT_FOUND });
   });
 
+  (existsSync('/proc/self') ? it : it.skip)('ends where the file system takes no new folder', async () => {
+    const refusal = await failing('/proc/bms-spec/pulled');
+    expect(refusal).toMatchObject({ reason: Reason.INVALID_REQUEST });
+    expect(refusal.message).toBe('folder: /proc/bms-spec/pulled cannot be written (ENOENT): name another one');
+  });
+
   it('writes no path that would leave the folder', async () => {
     const [version] = mesh.versions;
     const [file] = version?.artifact?.files ?? [];

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { checkArtifactFiles } from '@bms/artifacts';
+import { checkArtifactFiles, makeFolder } from '@bms/artifacts';
 import { BmsError, parseModelName, parseVersionNumber, Reason, type adminService, type models } from '@bms/contracts';
 import type { Client } from '@bms/transport';
 import { BlobDownloader, type DownloadServices } from './download-blob';
@@ -48,7 +48,7 @@ export async function pullVersion(options: PullOptions, services: PullServices):
   // Beside the folder, so that the rename is one step: all files are there, or none.
   const draft = join(dirname(folder), `.${basename(folder)}.pull-${randomUUID()}`);
   try {
-    await mkdir(draft, { recursive: true });
+    makeDraft(draft, options.folder);
     await downloadInto(draft, files, ticket, options, services);
     await moveInPlace(draft, folder, options.folder);
   } finally {
@@ -107,6 +107,16 @@ async function checkIsFree(folder: string, shown: string): Promise<void> {
     throw BmsError.invalidRequest('folder', `${shown} cannot be used (${error.code ?? error.message})`);
   });
   if (names.length > 0) throw occupied(shown);
+}
+
+/** Throws INVALID_REQUEST where the file system does not take it. */
+function makeDraft(draft: string, shown: string): void {
+  try {
+    makeFolder(draft);
+  } catch (error) {
+    const { code = String(error) } = error as NodeJS.ErrnoException;
+    throw BmsError.invalidRequest('folder', `${shown} cannot be written (${code}): name another one`);
+  }
 }
 
 async function moveInPlace(draft: string, folder: string, shown: string): Promise<void> {

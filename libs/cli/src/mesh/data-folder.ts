@@ -1,5 +1,6 @@
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { accessSync, constants } from 'node:fs';
+import { resolve } from 'node:path';
+import { makeFolder } from '@bms/artifacts';
 import { FolderTakenError, lockFolder, StartError } from '@bms/lifecycle';
 
 /** Takes the mesh's data folder for this supervisor; throws a StartError that says what to change. */
@@ -21,11 +22,4 @@ export function takeDataFolder(folder: string): { release(): void } {
       cause: error,
     });
   }
-}
-
-/** As `mkdir -p`. Node's own recursive form never returns where a file system answers ENOENT to a mkdir, as /proc does. */
-function makeFolder(folder: string): void {
-  if (existsSync(folder)) return;
-  if (!existsSync(dirname(folder))) makeFolder(dirname(folder));
-  mkdirSync(folder);
 }

@@ -31,15 +31,7 @@ export class VersionRegistration {
     signal: AbortSignal,
   ): Promise<VersionRecord> {
     const { notes, requestId } = request;
-    if (notes.length > NOTES_MAX_CHARACTERS) {
-      throw BmsError.invalidRequest(
-        'notes',
-        `has ${notes.length} characters: at most ${NOTES_MAX_CHARACTERS} are allowed`,
-      );
-    }
-    if (!REQUEST_ID.test(requestId)) {
-      throw BmsError.invalidRequest('request_id', 'letters, digits, ".", "_" and "-" are allowed, at most 100 of them');
-    }
+    checkTexts(request);
     const config = checkVersionConfig(request.config);
     const artifact = artifactRecord(artifactOf(request.files, request.entry));
     if (requestId !== '') {
@@ -95,6 +87,19 @@ export class VersionRegistration {
         violations: [{ field: entry, description: error.message }],
       });
     }
+  }
+}
+
+/** Throws INVALID_REQUEST that names the text, and what is allowed. */
+export function checkTexts({ notes, requestId }: Pick<VersionDraft, 'notes' | 'requestId'>): void {
+  if (notes.length > NOTES_MAX_CHARACTERS) {
+    throw BmsError.invalidRequest(
+      'notes',
+      `has ${notes.length} characters: at most ${NOTES_MAX_CHARACTERS} are allowed`,
+    );
+  }
+  if (!REQUEST_ID.test(requestId)) {
+    throw BmsError.invalidRequest('request_id', 'letters, digits, ".", "_" and "-" are allowed, at most 100 of them');
   }
 }
 

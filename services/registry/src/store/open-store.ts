@@ -1,11 +1,14 @@
-import { readFileSync } from 'node:fs';
 import type { TlsFiles } from '@bms/grpc';
 import { StartError } from '@bms/lifecycle';
 import { openEmbeddedStore, openEtcdStore, StoreOpenError, type MetaStore } from '@bms/metastore';
 import { storeFolder, type RegistryConfig } from '../config';
+import { readCredentialFile } from './credential-file';
+
+const PEM_BYTES_MAX = 1024 * 1024;
+const PASSWORD_BYTES_MAX = 4096;
 
 /**
- * Opens the store that the settings name. Throws StartError in one sentence: a file that cannot be read, an etcd that cannot
+ * Opens the store that the settings name. Throws StartError in one sentence: a file that cannot be read or is too large, an etcd that cannot
  * be reached or does not let us in; FolderTakenError where another process has the embedded one.
  */
 export async function openStore(config: RegistryConfig, signal?: AbortSignal): Promise<MetaStore> {
@@ -36,27 +39,18 @@ export async function openStore(config: RegistryConfig, signal?: AbortSignal): P
 
 function tlsFiles({ storeCa, storeCert, storeKey }: RegistryConfig): TlsFiles {
   return {
-    ca: storeCa === undefined ? undefined : contentOf('--store-ca', storeCa),
-    cert: storeCert === undefined ? undefined : contentOf('--store-cert', storeCert),
-    key: storeKey === undefined ? undefined : contentOf('--store-key', storeKey),
+    ca: storeCa === undefined ? undefined : readCredentialFile('--store-ca', storeCa, PEM_BYTES_MAX),
+    cert: storeCert === undefined ? undefined : readCredentialFile('--store-cert', storeCert, PEM_BYTES_MAX),
+    key: storeKey === undefined ? undefined : readCredentialFile('--store-key', storeKey, PEM_BYTES_MAX),
   };
 }
 
 /** Editors leave a line's end behind the password. */
 function passwordIn(file: string): string {
-  const password = contentOf('--store-password-file', file)
+  const password = readCredentialFile('--store-password-file', file, PASSWORD_BYTES_MAX)
     .toString('utf8')
     .replace(/\r?\n$/, '');
   if (password === '')
     throw new StartError(`--store-password-file names ${file}, which is empty: a password is needed`);
   return password;
-}
-
-function contentOf(flag: string, file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new StartError(`${flag} names ${file}, which cannot be read (${code ?? 'no reason given'})`, { cause });
-  }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { copyFile, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { sha256OfFile, type BlobStore } from '@bms/artifacts';
+import { makeFolder, sha256OfFile, type BlobStore } from '@bms/artifacts';
 import { BmsError, Reason } from '@bms/contracts';
 import { StartError, writeDurably, type StartProgress } from '@bms/lifecycle';
 import type { MetaStore } from '@bms/metastore';
@@ -67,7 +67,7 @@ export async function exportMesh(options: ExportOptions, signal: AbortSignal): P
 /** Throws StartError where the folder holds anything but an export that broke off. */
 async function takeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     const names = await readdir(folder);
     if (names.length > 0 && !(names.includes(UNFINISHED_FILE) && !names.includes(MANIFEST_FILE))) {
       throw new StartError(

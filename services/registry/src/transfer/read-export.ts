@@ -1,10 +1,12 @@
 import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { sha256OfFile } from '@bms/artifacts';
 import { StartError, type StartProgress } from '@bms/lifecycle';
 import { CorruptValueError } from '../records/value-format';
+import { checkRecord } from './check-record';
+import { checkRelations } from './check-relations';
 import { parseLine, TRANSFERRED, type TransferRecord } from './record-line';
 import { blobsOf, totalBytesOf, type ReferredBlob } from './referred-blobs';
 import {
@@ -16,6 +18,8 @@ import {
   TRANSFER_FORMAT,
   type TransferManifest,
 } from './transfer-format';
+
+const MANIFEST_BYTES_MAX = 64 * 1024;
 
 /** An export whose every byte has been checked. */
 export interface CheckedExport {
@@ -34,7 +38,7 @@ export async function readExport(
 ): Promise<CheckedExport> {
   const manifest = await readManifest(folder);
   const records = await readRecords(folder, manifest, signal);
-  checkRelations(folder, records);
+  checkAll(folder, records, manifest);
   const blobs = blobsOf(records);
   if (blobs.length !== manifest.blobs.count || totalBytesOf(blobs) !== manifest.blobs.sizeBytes) {
     throw damaged(folder, `its records refer to ${blobs.length} artifacts, its manifest says ${manifest.blobs.count}`);
@@ -45,10 +49,16 @@ export async function readExport(
 }
 
 async function readManifest(folder: string): Promise<TransferManifest> {
+  const path = join(folder, MANIFEST_FILE);
   let parsed: unknown;
   try {
-    parsed = JSON.parse(await readFile(join(folder, MANIFEST_FILE), 'utf8'));
+    const sizeBytes = await sizeOf(folder, path, MANIFEST_FILE);
+    if (sizeBytes > MANIFEST_BYTES_MAX) {
+      throw damaged(folder, `${MANIFEST_FILE} has ${sizeBytes} bytes, at most ${MANIFEST_BYTES_MAX} are allowed`);
+    }
+    parsed = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
+    if (cause instanceof StartError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new StartError(
@@ -66,17 +76,13 @@ async function readManifest(folder: string): Promise<TransferManifest> {
   }
   const whole = manifestSchema.safeParse(parsed);
   if (whole.success) return whole.data;
-  throw damaged(folder, `${MANIFEST_FILE} is wrong at "${whole.error.issues[0]?.path.join('.') ?? ''}"`);
+  const [issue] = whole.error.issues;
+  throw damaged(folder, `${MANIFEST_FILE} is wrong at "${issue?.path.join('.') ?? ''}": ${issue?.message ?? ''}`);
 }
 
 async function readRecords(folder: string, manifest: TransferManifest, signal: AbortSignal): Promise<TransferRecord[]> {
   const path = join(folder, RECORDS_FILE);
-  const sha256 = await sha256OfFile(path, signal).catch((cause: unknown) => {
-    throw damaged(folder, `${RECORDS_FILE} cannot be read (${(cause as NodeJS.ErrnoException).code ?? ''})`, cause);
-  });
-  if (sha256 !== manifest.records.sha256) {
-    throw damaged(folder, `${RECORDS_FILE} has another digest than its manifest says`);
-  }
+  await checkRecordsFile(folder, path, manifest, signal);
   const records: TransferRecord[] = [];
   try {
     for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
@@ -94,29 +100,34 @@ async function readRecords(folder: string, manifest: TransferManifest, signal: A
   return records;
 }
 
-/** Each record is there once, and what it refers to is there, too. */
-function checkRelations(folder: string, records: readonly TransferRecord[]): void {
-  const present = new Set<string>();
-  for (const { key } of records) {
-    if (present.has(key)) throw damaged(folder, `${key} is there twice`);
-    present.add(key);
-  }
-  const models = new Set<string>();
-  const versions = new Set<string>();
-  for (const one of records) {
-    if (one.noun === 'models') models.add(`${one.record.tenant}/${one.record.name}`);
-    if (one.noun === 'versions') versions.add(`${one.record.tenant}/${one.record.model}@${one.record.version}`);
-  }
-  for (const one of records) {
-    if (one.noun === 'versions' && !models.has(`${one.record.tenant}/${one.record.model}`)) {
-      throw damaged(folder, `${one.key} has no model`);
+/** Its size comes first: what is not read to its end cannot be told by its digest. */
+async function checkRecordsFile(
+  folder: string,
+  path: string,
+  { records }: TransferManifest,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const sizeBytes = await sizeOf(folder, path, RECORDS_FILE);
+    if (sizeBytes !== records.sizeBytes) {
+      throw damaged(folder, `${RECORDS_FILE} has ${sizeBytes} bytes, its manifest says ${records.sizeBytes}`);
     }
-    if (one.noun !== 'models') continue;
-    const { tenant, name, activeVersion, labels } = one.record;
-    for (const number of [activeVersion, ...Object.values(labels)]) {
-      if (number === 0 || versions.has(`${tenant}/${name}@${number}`)) continue;
-      throw damaged(folder, `${one.key} names version ${number}, which is missing`);
+    if ((await sha256OfFile(path, signal)) !== records.sha256) {
+      throw damaged(folder, `${RECORDS_FILE} has another digest than its manifest says`);
     }
+  } catch (cause) {
+    if (cause instanceof StartError) throw cause;
+    throw damaged(folder, `${RECORDS_FILE} cannot be read (${(cause as NodeJS.ErrnoException).code ?? ''})`, cause);
+  }
+}
+
+function checkAll(folder: string, records: readonly TransferRecord[], { meshId }: TransferManifest): void {
+  try {
+    for (const record of records) checkRecord(record);
+    checkRelations(records, meshId);
+  } catch (error) {
+    if (error instanceof CorruptValueError) throw damaged(folder, error.message, error);
+    throw error;
   }
 }
 
@@ -131,17 +142,24 @@ async function checkBlobs(
   let doneBytes = 0;
   for (const { sha256, sizeBytes, by } of blobs) {
     const path = blobPath(sha256);
-    const found = await stat(path).catch((cause: unknown) => {
-      throw damaged(folder, `the artifact ${sha256} of ${by} is missing`, cause);
+    const what = `the artifact ${sha256} of ${by}`;
+    const foundBytes = await sizeOf(folder, path, what).catch((cause: unknown) => {
+      throw cause instanceof StartError ? cause : damaged(folder, `${what} is missing`, cause);
     });
+    if (foundBytes !== sizeBytes) throw damaged(folder, `${what} has ${foundBytes} bytes, and not ${sizeBytes}`);
     const digest = await sha256OfFile(path, signal, (readBytes) =>
       onProgress({ phase: 'checking', doneBytes: doneBytes + readBytes, totalBytes }),
     );
-    if (digest !== sha256 || found.size !== sizeBytes) {
-      throw damaged(folder, `the artifact ${sha256} of ${by} has other bytes than its digest says`);
-    }
+    if (digest !== sha256) throw damaged(folder, `${what} has other bytes than its digest says`);
     doneBytes += sizeBytes;
   }
+}
+
+/** Bytes of a regular file. A pipe or a device may never end, and a link may lead to one. Throws what lstat does, StartError. */
+async function sizeOf(folder: string, path: string, what: string): Promise<number> {
+  const found = await lstat(path);
+  if (!found.isFile()) throw damaged(folder, `${what} is not a regular file`);
+  return found.size;
 }
 
 function damaged(folder: string, what: string, cause?: unknown): StartError {

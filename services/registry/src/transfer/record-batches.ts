@@ -3,8 +3,8 @@ import type { TransferRecord } from './record-line';
 
 /** One operation is the compare that fences a transaction. */
 const WRITES_MAX = TRANSACTION_OPERATIONS_MAX - 1;
-/** Leaves room for what the wire adds. */
-const BYTES_MAX = TRANSACTION_BYTES_MAX - 100_000;
+/** Of one transaction, and so of one record; leaves room for what the wire adds. */
+export const BATCH_BYTES_MAX = TRANSACTION_BYTES_MAX - 100_000;
 
 /** The writes that put records under a prefix, in as few transactions as the store's limits allow. */
 export function putsInTransactions(records: readonly TransferRecord[], prefix: string): readonly (readonly Write[])[] {
@@ -14,7 +14,7 @@ export function putsInTransactions(records: readonly TransferRecord[], prefix: s
   for (const { key, value } of records) {
     const put = `${prefix}${key}`;
     const size = Buffer.byteLength(put) + value.byteLength;
-    if (batch.length === WRITES_MAX || (batch.length > 0 && bytes + size > BYTES_MAX)) {
+    if (batch.length === WRITES_MAX || (batch.length > 0 && bytes + size > BATCH_BYTES_MAX)) {
       batches.push(batch);
       batch = [];
       bytes = 0;

@@ -7,6 +7,7 @@ import {
   modelFormat,
   requestFormat,
   versionFormat,
+  type DesiredRecord,
   type MeshRecord,
   type ModelRecord,
   type RequestRecord,
@@ -26,7 +27,7 @@ export type TransferRecord = { readonly key: string; readonly value: Uint8Array 
   | { readonly noun: 'models'; readonly record: ModelRecord }
   | { readonly noun: 'versions'; readonly record: VersionRecord }
   | { readonly noun: 'requests'; readonly record: RequestRecord }
-  | { readonly noun: 'desired' }
+  | { readonly noun: 'desired'; readonly record: DesiredRecord }
 );
 
 const BARE_KEYS = new KeyLayout('');
@@ -86,8 +87,9 @@ function decoded(noun: TransferredNoun, key: string, value: Uint8Array): Transfe
       return standing(key, own, { noun, key, record, value: requestFormat.encode(record) });
     }
     case 'desired': {
+      const record = desiredFormat.decode(value, key);
       const own = BARE_KEYS.desired(key.split('/')[1] ?? '');
-      return standing(key, own, { noun, key, value: desiredFormat.encode(desiredFormat.decode(value, key)) });
+      return standing(key, own, { noun, key, record, value: desiredFormat.encode(record) });
     }
   }
 }

@@ -11,6 +11,8 @@ export const BLOBS_FOLDER = 'blobs';
 export const UNFINISHED_FILE = 'UNFINISHED';
 
 const count = z.number().int().nonnegative();
+/** Each acceptance by a person raises it by one: far more than there can have been, and far from where numbers end. */
+const EPOCH_MAX = 2 ** 31;
 
 /**
  * What an export holds: `records.jsonl`, a line of JSON for each record, and `blobs/ab/cdef…` for each sha256 `abcdef…` that
@@ -26,7 +28,7 @@ export const manifestSchema = z.object({
   /** Where it came from, and the one revision that it is of. */
   store: z.object({ kind: z.string(), clusterId: z.string(), revision: z.string(), prefix: z.string() }),
   /** Of the last acceptance in that store; 0: there was none. */
-  epoch: count,
+  epoch: count.max(EPOCH_MAX),
   records: z.object({
     sha256: z.string().length(64),
     sizeBytes: count,

@@ -131,6 +131,12 @@ describe('moving a mesh between stores', () => {
     await expect(mesh.exported(mesh.data, folder)).rejects.toThrow('is not empty: name a folder that is not there yet');
   });
 
+  (existsSync('/proc/self') ? it : it.skip)('ends where the file system takes no new folder', async () => {
+    await expect(mesh.exported(mesh.data, '/proc/bms-spec/export')).rejects.toThrow(
+      'the folder /proc/bms-spec/export cannot be written (ENOENT): name another one',
+    );
+  });
+
   it('says which artifact is missing or damaged in the mesh', async () => {
     const source = mesh.fresh('source');
     cpSync(mesh.data, source, { recursive: true });

@@ -34,6 +34,7 @@ export class MovableMesh {
     const root = mkdtempSync(join(tmpdir(), 'bms-transfer-'));
     const registry = await RunningRegistry.start();
     await registry.push({ notes: 'first', requestId: 'one' });
+    await registry.publish(1n);
     const { model, data: weights } = externalDataModel();
     const files = [await registry.upload('model.onnx', model), await registry.upload('weights.bin', weights)];
     await registry.push({ model: 'large', files });
