@@ -3,7 +3,7 @@
  *
  *   npx tsx examples/digits/predict.ts                      three pictures
  *   npx tsx examples/digits/predict.ts 42 1000              these pictures, of 0 to 1796
- *   npx tsx examples/digits/predict.ts --port-base 18500    of a mesh that was started with that
+ *   npx tsx examples/digits/predict.ts --port-base 18500    of a mesh that was started with that (or BMS_PORT_BASE)
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const SHADES = [' ', '░', '▒', '▓', '█'];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { 'port-base': { type: 'string', default: '8500' } },
+    options: { 'port-base': { type: 'string', default: process.env['BMS_PORT_BASE'] ?? '8500' } },
     allowPositionals: true,
   });
   const samples = positionals.length > 0 ? positionals.map(Number) : [900, 1200, 1500];

@@ -5,6 +5,7 @@ import type { CliContext } from './cli-context';
 import { EXIT, explain, explanationText } from './explain';
 import { addGlobalOptions } from './global-options';
 import { addMeshCommands } from './mesh';
+import { SaidError } from './said-error';
 import { addStoreCommands } from './store';
 import { addActivateCommand } from './verbs/activate';
 import { addLabelCommand } from './verbs/label';
@@ -77,6 +78,7 @@ export async function runProgram(context: CliContext, argv: readonly string[]): 
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help
+    if (error instanceof SaidError) return EXIT.failed;
     const explanation = explain(error);
     context.terminal.err(
       argv.includes('--json') ? `${JSON.stringify({ error: explanation })}\n` : explanationText(explanation),

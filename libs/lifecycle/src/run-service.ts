@@ -1,4 +1,4 @@
-import { SETTINGS_EXIT_CODE, SettingsError } from '@bms/settings';
+import { HelpWanted, SETTINGS_EXIT_CODE, SettingsError } from '@bms/settings';
 import { FolderTakenError } from './folder-lock';
 import { openSupervisorLink, SUPERVISED_VARIABLE, type ServiceFacts, type StartProgress } from './supervisor-link';
 
@@ -36,7 +36,7 @@ const HOLD_MS = 60_000;
 /**
  * The life of a service process: starts it, tells the supervisor, drains on SIGTERM (and on SIGINT, unless a
  * supervisor handles that), stops at once on a later second signal or when the supervisor is gone, ends the process.
- * Exit codes: 0 stopped; 1 failed, the reason in one sentence on stderr; 2 a wrong setting; 75 it cannot serve yet; another
+ * Exit codes: 0 stopped, or `--help` was shown; 1 failed, the reason in one sentence on stderr; 2 a wrong setting; 75 it cannot serve yet; another
  * one where the service asked to be stopped with it.
  */
 export async function runService(start: (environment: ServiceEnvironment) => Promise<RunningService>): Promise<void> {
@@ -51,6 +51,10 @@ export async function runService(start: (environment: ServiceEnvironment) => Pro
   const fail = (error: unknown): never => {
     // A start that was called off is no failure.
     if (stopAsked.signal.aborted && error === stopAsked.signal.reason) process.exit(stoppedCode);
+    if (error instanceof HelpWanted) {
+      process.stdout.write(`${error.message}\n`);
+      process.exit(0);
+    }
     const sentence = sentenceOf(error);
     const exitCode = exitCodeOf(error);
     process.stderr.write(`${sentence}\n`);

@@ -115,6 +115,17 @@ describe('BmsClient', () => {
     await expect(client.infer({ model: 'digits', inputs: PIXELS })).resolves.toMatchObject({ servedBy: 'worker-a' });
   });
 
+  it('goes to the next router with what was not sent, whatever the attempts, and to each of them once', async () => {
+    const { address } = await serve(inferRoute(echo));
+    const retry = { attempts: 1 };
+    const client = connect({ router: ['127.0.0.1:1', '127.0.0.1:2', address], retry });
+    await expect(client.infer({ model: 'digits', inputs: PIXELS })).resolves.toMatchObject({ servedBy: 'worker-a' });
+    const lost = connect({ router: ['127.0.0.1:1', '127.0.0.1:2'], retry });
+    await expect(lost.infer({ model: 'digits', inputs: PIXELS })).rejects.toMatchObject({
+      reason: Reason.CONNECTION_FAILED,
+    });
+  });
+
   it.each([
     ['a lost worker', Reason.WORKER_LOST, {}, 3],
     ['a lost worker where running twice does harm', Reason.WORKER_LOST, { idempotent: false }, 1],

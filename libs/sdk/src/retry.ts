@@ -3,7 +3,7 @@ import type { Clock } from './clock';
 
 /** How a call that failed is tried again. */
 export interface RetryOptions {
-  /** How often a call is tried in all; 10 by default, 1 means never again. */
+  /** How often a call is tried in all; 10 by default, 1 means never again. Going on to another router with what was not sent counts as one. */
   readonly attempts?: number;
   /** Milliseconds before the second attempt, doubled for each further one; 50 by default. */
   readonly firstPauseMs?: number;

@@ -1,7 +1,10 @@
 import { BmsError, Reason } from '@bms/contracts';
 import type { Bytes, CallOptions, Channel } from '@bms/transport';
 
-/** Channels to equal routers: calls go to one of them until its connection fails, then to the next. */
+/**
+ * Channels to equal routers: calls go to one of them until its connection fails, then to the next. A call of which nothing was
+ * sent is tried at each of the routers at once, before it counts as a failed attempt.
+ */
 export class RouterPool {
   private readonly channels: readonly Channel[];
   private current = 0;
@@ -12,14 +15,16 @@ export class RouterPool {
   }
 
   async unary(path: string, request: Bytes, options: CallOptions): Promise<Bytes> {
-    const used = this.current;
-    try {
-      return await this.channelAt(used).unary(path, request, options);
-    } catch (error) {
-      // Of the calls that fail together only the first one moves on, so that they all end up at the same next router.
-      const isBroken = BmsError.is(error, Reason.CONNECTION_FAILED, Reason.WORKER_LOST, Reason.DRAINING);
-      if (isBroken && this.current === used) this.current = (used + 1) % this.channels.length;
-      throw error;
+    for (let tried = 1; ; tried++) {
+      const used = this.current;
+      try {
+        return await this.channelAt(used).unary(path, request, options);
+      } catch (error) {
+        // Of the calls that fail together only the first one moves on, so that they all end up at the same next router.
+        const isBroken = BmsError.is(error, Reason.CONNECTION_FAILED, Reason.WORKER_LOST, Reason.DRAINING);
+        if (isBroken && this.current === used) this.current = (used + 1) % this.channels.length;
+        if (tried >= this.channels.length || !BmsError.is(error, Reason.CONNECTION_FAILED)) throw error;
+      }
     }
   }
 

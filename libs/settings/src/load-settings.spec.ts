@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { loadSettings, setting, SettingsError } from '.';
+import { HelpWanted, loadSettings, setting, SettingsError } from '.';
 
 const schema = z.object({
   grpcPort: setting.port(8500),
@@ -34,6 +34,12 @@ describe('loadSettings', () => {
       messageLimit: 2 * 2 ** 20,
       providers: ['cpu', 'webgpu'],
     });
+  });
+
+  it.each(['--help', '-h'])('lists what can be set, with its defaults, for %s', (flag) => {
+    const load = (): unknown => loadSettings('router', schema, { argv: ['--data-dir', 'x', flag], env: {} });
+    expect(load).toThrow(HelpWanted);
+    expect(load).toThrow(/^Usage: bms router .*\n {2}--grpc-port +\(default: 8500\)\n.*npx bms router/s);
   });
 
   it('takes --name=value and --no-name', () => {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import { flagOf, variableOf } from './setting-names';
 import { SettingsError } from './settings-error';
+import { HelpWanted, isHelpWanted, settingsHelp } from './settings-help';
 
 export interface SettingsSources {
   /** What stands behind the program's name. */
@@ -15,13 +17,18 @@ export type FileSection = (typeof FILE_SECTIONS)[number];
 /**
  * The settings of a service: defaults < file (`--config FILE`, its section) < `BMS_…` environment < flags.
  * A key `grpcPort` is the flag `--grpc-port` and the variable `BMS_GRPC_PORT`.
- * Throws {@link SettingsError} for an unknown flag or file key and for a value that the schema refuses.
+ * Throws {@link HelpWanted} for `--help`, and {@link SettingsError} for an unknown flag or file key and for a value that the schema refuses.
  */
 export function loadSettings<Shape extends z.ZodRawShape>(
   section: FileSection,
   schema: z.ZodObject<Shape>,
   sources: SettingsSources,
 ): z.infer<z.ZodObject<Shape>> {
+  if (isHelpWanted(sources.argv)) {
+    throw new HelpWanted(
+      `Usage: bms ${section} [settings...]\n\nSettings:\n${settingsHelp(schema)}\n\nExample:\n  npx bms ${section} --data .bms`,
+    );
+  }
   const keys = Object.keys(schema.shape);
   const flags = parseFlags(keys, sources.argv);
   const file = flags['config'] ?? sources.env['BMS_CONFIG'];
@@ -33,14 +40,6 @@ export function loadSettings<Shape extends z.ZodRawShape>(
   const parsed = schema.safeParse(merged);
   if (parsed.success) return parsed.data;
   throw new SettingsError(parsed.error.issues.map((issue) => describe(issue, merged)).join('\n'));
-}
-
-export function flagOf(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-export function variableOf(key: string): string {
-  return `BMS_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 }
 
 function parseFlags(keys: readonly string[], argv: readonly string[]): Record<string, string> {

@@ -10,6 +10,7 @@ export async function banner(client: BmsClient, settings: MeshSettings, plan: Me
   const dataFlag = settings.data === '.bms' ? '' : ` --data ${settings.data}`;
   const proof = await tryPrediction(client);
   const at = ({ ports }: PlannedService, place: number): string => `${host}:${ports[place]?.port ?? 0}`;
+  const routerFlag = plan.routers.length > 1 ? ` --router ${plan.routers.map((one) => at(one, 0)).join(',')}` : '';
   const [router = '', rest = ''] = plan.routers.slice(0, 1).flatMap((service) => [at(service, 0), at(service, 1)]);
   return [
     '',
@@ -21,7 +22,7 @@ export async function banner(client: BmsClient, settings: MeshSettings, plan: Me
     row('store', settings.store ?? 'embedded'),
     ...workerRows(plan, settings, at),
     '',
-    ...(proof === undefined ? firstModel(dataFlag + portFlag) : paste(router, rest, portFlag, dataFlag)),
+    ...(proof === undefined ? firstModel(dataFlag + portFlag) : paste(router, rest, portFlag, routerFlag + dataFlag)),
     '',
     'Ctrl-C stops it; everything is kept.',
   ].join('\n');
@@ -45,7 +46,7 @@ function workerRows(
   return [row(workers.length === 1 ? 'worker' : 'workers', `gRPC ${at(first, 0)}${many}`)];
 }
 
-function paste(router: string, rest: string, portFlag: string, dataFlag: string): readonly string[] {
+function paste(router: string, rest: string, portFlag: string, loadFlags: string): readonly string[] {
   return [
     'Paste into another terminal:',
     `  curl -s http://${rest}/v1/models/${EXAMPLE_MODEL}:predict -d @examples/digits/sample.rest.json`,
@@ -53,7 +54,7 @@ function paste(router: string, rest: string, portFlag: string, dataFlag: string)
     '    (grpcurl is one file: https://github.com/fullstorydev/grpcurl/releases, or "brew install grpcurl")',
     `  npx tsx examples/digits/predict.ts${portFlag}`,
     `  npx bms predict ${EXAMPLE_MODEL} --sample 42${portFlag}`,
-    `  npx bms load ${EXAMPLE_MODEL} --rate 200 --seconds 60${portFlag}${dataFlag}`,
+    `  npx bms load ${EXAMPLE_MODEL} --rate 200 --seconds 60${portFlag}${loadFlags}`,
   ];
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { flagOf } from '@bms/settings';
+import { settingsHelp } from '@bms/settings';
 import type { CliContext } from '../cli-context';
 import type { ServiceKind } from './mesh-plan';
 import { meshSchema } from './mesh-settings';
@@ -16,11 +16,14 @@ const SERVICES: Readonly<Record<string, ServiceKind>> = {
 /** Adds `bms up` and the commands that run one service. Their flags are settings: see libs/settings. */
 export function addMeshCommands(program: Command, context: CliContext): void {
   settingsCommand(program, 'up', 'Run a whole mesh on this machine until Ctrl-C')
-    .addHelpText('after', `\nSettings:\n${settingsHelp()}\n\nExample:\n  npx bms up --workers 4 --port-base 18500`)
+    .addHelpText(
+      'after',
+      `\nSettings:\n${settingsHelp(meshSchema)}\n\nExample:\n  npx bms up --workers 4 --port-base 18500`,
+    )
     .action(async (flags: readonly string[]) => up(context, { argv: flags, env: context.env }));
   for (const [word, kind] of Object.entries(SERVICES)) {
     settingsCommand(program, word, `Run one ${kind} in the foreground`)
-      .addHelpText('after', `\nIts settings are listed in docs/settings.md.\n\nExample:\n  npx bms ${word} --data .bms`)
+      .helpOption(false) // the service answers --help itself: it knows its settings
       .action(async (flags: readonly string[]) => {
         process.exit(await runOneService(kind, flags));
       });
@@ -35,15 +38,4 @@ function settingsCommand(program: Command, name: string, description: string): C
     .helpGroup('Mesh:')
     .allowUnknownOption()
     .allowExcessArguments();
-}
-
-function settingsHelp(): string {
-  return Object.entries(meshSchema.shape)
-    .map(([key, field]) => {
-      const fallback: unknown = field.safeParse(undefined).data;
-      const shown = fallback === undefined ? '' : ` (default: ${JSON.stringify(fallback)})`;
-      return `  ${flagOf(key).padEnd(16)} ${field.description ?? ''}${shown}`;
-    })
-    .concat(`  ${'--config'.padEnd(16)} a JSON file with the sections mesh, registry, router, worker, admin`)
-    .join('\n');
 }

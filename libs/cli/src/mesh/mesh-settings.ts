@@ -31,7 +31,9 @@ export const meshSchema = z.object({
     .describe('routers to start; the i-th further one has its ports 10·i higher'),
   device: setting
     .list(['cpu'])
-    .describe('device of the workers, such as cpu, cuda:0, webgpu: one for all, or one for each, with commas between'),
+    .describe(
+      'device of the workers, such as cpu, cuda:0, webgpu, or auto (the first GPU that works, else the CPU): one for all, or one for each, with commas between',
+    ),
   ...storeFields,
   example: setting.flag(false).describe('push the digits example into an empty mesh'),
 });

@@ -176,6 +176,19 @@ describe('SupervisedService', () => {
     expect(lines).toEqual([]);
   });
 
+  it('says nothing more and is not started again once its stop is announced', async () => {
+    await startServing();
+    latest().end('SIGKILL');
+    await jest.advanceTimersByTimeAsync(RESTART_FIRST_MS);
+    service.announceStop();
+    latest().serve();
+    await jest.advanceTimersByTimeAsync(0);
+    latest().end('SIGKILL');
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(lines).toEqual(['worker-0 (pid 100) ended: SIGKILL; starting it again in 0.1 s']);
+    expect(runs).toHaveLength(2);
+  });
+
   it('stops while it waits to start again', async () => {
     await startServing();
     latest().end('SIGKILL');

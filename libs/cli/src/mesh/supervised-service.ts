@@ -34,6 +34,8 @@ export interface SupervisedServiceOptions {
 export class SupervisedService {
   private state: ServiceState = { kind: 'stopped' };
   private deaths = 0;
+  /** The mesh stops: what dies is left alone, and what still comes up says nothing. */
+  private isEnding = false;
   /** What was said last of its end: a sentence that repeats itself is said once, until it serves again. */
   private saidOfEnd: string | undefined;
 
@@ -71,6 +73,14 @@ export class SupervisedService {
       await this.pause(this.nextPauseMs(), signal);
       if (signal.aborted) return undefined;
     }
+  }
+
+  /** It is to be stopped soon, after others that it serves until then: it is not started again any more. */
+  announceStop(): void {
+    this.isEnding = true;
+    if (this.state.kind !== 'waiting') return;
+    clearTimeout(this.state.timer);
+    this.setState({ kind: 'stopped' });
   }
 
   /** Drains and ends it; resolves when it is gone. */
@@ -111,6 +121,10 @@ export class SupervisedService {
   private restart(run: ServiceProcess, { how, sentence }: ChildExit): void {
     const { state } = this;
     if ((state.kind !== 'serving' && state.kind !== 'starting') || state.run !== run) return;
+    if (this.isEnding) {
+      this.setState({ kind: 'stopped' });
+      return;
+    }
     if (this.options.nowMs() - state.sinceMs > RESTART_FORGIVEN_AFTER_MS) this.deaths = 0;
     const pauseMs = this.nextPauseMs();
     const timer = setTimeout(() => this.launchAgain(how), pauseMs);
@@ -144,7 +158,7 @@ export class SupervisedService {
       () => {
         if (this.state.kind !== 'starting' || this.state.run !== run) return;
         this.serve(run);
-        this.options.say(`${this.options.name} (pid ${run.pid ?? '?'}) serves again`);
+        if (!this.isEnding) this.options.say(`${this.options.name} (pid ${run.pid ?? '?'}) serves again`);
       },
       () => void run.exited.then((exit) => this.restart(run, exit)),
     );

@@ -42,6 +42,7 @@ export class Supervisor {
 
   /** Drains routers, workers, admin and registries, in this order. */
   async stop(): Promise<void> {
+    for (const service of this.services.values()) service.announceStop();
     for (const group of stopOrder(this.options.plan)) {
       await Promise.all(group.map(({ name }) => this.service(name).stop()));
     }

@@ -1,7 +1,8 @@
-import { BmsError, meshService, Reason } from '@bms/contracts';
+import { meshService } from '@bms/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../cli-context';
 import { formatTime } from '../format-time';
+import { SaidError } from '../said-error';
 import { indent, printable } from '../table';
 import { addVerb } from '../verb';
 import { versionName } from '../version-name';
@@ -16,7 +17,10 @@ export function addAcceptCommand(store: Command, context: CliContext): void {
     summary: 'Take a store that is in doubt as it is, after it was wiped or restored',
     group: 'Mesh:',
     examples: ['npx bms store accept', 'npx bms store accept --yes'],
-    configure: (command) => command.option('--yes', 'do it; without it only what would be lost is shown'),
+    configure: (command) =>
+      command
+        .option('--yes', 'do it; without it only what would be lost is shown')
+        .addHelpText('after', '\nExit code: 0; 1 where the store is in doubt and --yes is not given.'),
     run: async (session, _args, { yes }) => {
       const { signal, options } = session;
       const { tenant } = options;
@@ -27,11 +31,10 @@ export function addAcceptCommand(store: Command, context: CliContext): void {
         return;
       }
       if (yes !== true) {
-        session.print({ accepted: false, doubt: meshService.StoreDoubt.toJSON(doubt) }, () => doubtText(doubt));
-        throw new BmsError(
-          Reason.STORE_IN_DOUBT,
-          'nothing was changed: bring the right store back, or say "npx bms store accept --yes" to take this one as it is',
+        session.print({ accepted: false, doubt: meshService.StoreDoubt.toJSON(doubt) }, () =>
+          [doubtText(doubt), UNDECIDED].join('\n'),
         );
+        throw new SaidError('the store is in doubt');
       }
       const { foundClusterId, foundRevision } = doubt;
       await session.client.mesh.acceptStore({ foundClusterId, foundRevision }, { signal });
@@ -47,6 +50,8 @@ export function addAcceptCommand(store: Command, context: CliContext): void {
     },
   });
 }
+
+const UNDECIDED = 'Nothing was changed: add --yes to take this store as it is, or bring the right one back.';
 
 /** What a person needs to decide. */
 export function doubtText(doubt: meshService.StoreDoubt): string {

@@ -11,7 +11,8 @@ export function addStoreCommands(program: Command, context: CliContext): void {
     .description('Move a mesh between stores, or decide about a store that was wiped or restored.')
     .helpGroup('Mesh:')
     .helpCommand(false)
-    .enablePositionalOptions();
+    .enablePositionalOptions()
+    .addHelpText('after', '\nExample:\n  npx bms store export ./backup');
   addTransferCommands(store, context);
   addAcceptCommand(store, context);
 }

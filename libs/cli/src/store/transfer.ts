@@ -13,6 +13,7 @@ import { ServiceProcess } from '../mesh/service-process';
 import { nodeFlags } from '../mesh/node-flags';
 import { serviceScript } from '../mesh/supervisor';
 import { ProgressBar } from '../progress-bar';
+import { shellLine } from '../shell-line';
 import { UsageError } from '../usage-error';
 
 type TransferKind = 'export' | 'import';
@@ -52,7 +53,7 @@ async function transfer(context: CliContext, kind: TransferKind, folder: string,
   const quiet = isJson ? { ...terminal, isInteractive: false, err: () => undefined } : terminal;
   const flags = [...(registry?.flags ?? []), `--${kind}`, resolve(folder)];
   const facts = await runRegistry(context, flags, (phase) => new ProgressBar(phase, quiet, () => performance.now()));
-  terminal.out(isJson ? `${JSON.stringify(facts, null, 2)}\n` : `${outcome(kind, folder, facts)}\n`);
+  terminal.out(isJson ? `${JSON.stringify(facts, null, 2)}\n` : `${outcome(kind, folder, sources.argv, facts)}\n`);
 }
 
 /** Runs a registry that ends by itself; answers what it says it did. Throws StartError or SettingsError with its sentence. */
@@ -91,12 +92,12 @@ async function runRegistry(
   }
 }
 
-function outcome(kind: TransferKind, folder: string, facts: ServiceFacts): string {
+function outcome(kind: TransferKind, folder: string, given: readonly string[], facts: ServiceFacts): string {
   const { models, versions, artifacts, artifactBytes, meshId, revision } = facts;
   const what = `${models} models, ${versions} versions, ${artifacts} artifacts (${formatBytes(Number(artifactBytes))})`;
   return kind === 'export'
-    ? `mesh ${meshId} at revision ${revision} is in ${folder}: ${what}, digests checked\nNext: npx bms store import ${folder} --store …`
-    : `mesh ${meshId} is in the store: ${what}, digests checked\nNext: npx bms up with the same --store and --data`;
+    ? `mesh ${meshId} at revision ${revision} is in ${folder}: ${what}, digests checked\nNext: ${shellLine(['npx', 'bms', 'store', 'import', folder])} --store …`
+    : `mesh ${meshId} is in the store: ${what}, digests checked\nNext: ${shellLine(['npx', 'bms', 'up', ...given])}`;
 }
 
 function helpText(kind: TransferKind): string {
@@ -104,5 +105,13 @@ function helpText(kind: TransferKind): string {
     ([key, field]) =>
       `  ${flagOf(key).padEnd(22)} ${field?.description ?? "the mesh's data folder (default: .bms; BMS_DATA)"}`,
   );
-  return `\nSettings:\n${lines.join('\n')}\n  --config               a JSON file, as for "bms up"\n  --json                 answer as JSON\n\nExamples:\n${EXAMPLES[kind].map((line) => `  ${line}`).join('\n')}`;
+  return `\nSettings:\n${lines.join('\n')}\n  --config               a JSON file, as for "bms up"\n  --json                 answer as JSON\n\n${ownBlobs(kind)}\n\nExamples:\n${EXAMPLES[kind].map((line) => `  ${line}`).join('\n')}`;
+}
+
+/** Where registries are started one by one, only a registry's own settings name the folder of the artifacts. */
+function ownBlobs(kind: TransferKind): string {
+  return (
+    'On several machines, where the artifacts are in a shared folder (--blobs), a registry does it with its own settings:\n' +
+    `  npx bms registry --${kind} ./backup --store etcd://10.0.0.9:2379 --blobs /mnt/bms-blobs`
+  );
 }

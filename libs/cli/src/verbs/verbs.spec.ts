@@ -98,13 +98,11 @@ describe('the verbs', () => {
 
   it('says why an active version is not taken offline, and what to do', async () => {
     bms.mesh.models.setVersionState = async () => {
-      throw new BmsError(Reason.IN_USE, 'digits@2 is active');
+      throw new BmsError(Reason.IN_USE, 'digits@2 is active: activate another version first, or say force');
     };
     const { exitCode, stderr } = await bms.run('offline', 'digits@2');
     expect(exitCode).toBe(1);
-    expect(stderr).toBe(
-      'bms: digits@2 is active\n     Activate another version (or remove the label) first, or say --force.\n',
-    );
+    expect(stderr).toBe('bms: digits@2 is active: activate another version first, or say force\n');
   });
 
   it('models: a line each', async () => {
@@ -262,10 +260,17 @@ describe('the verbs', () => {
 
     it('store accept: shows what would be lost and changes nothing without --yes', async () => {
       const { exitCode, stdout, stderr } = await bms.run('store', 'accept');
+      expect(stderr).toBe('');
       expect(exitCode).toBe(1);
       expect(stdout).toContain('found  revision 4 of cluster c2');
-      expect(stderr).toContain('nothing was changed: bring the right store back, or say "npx bms store accept --yes"');
+      expect(stdout).toContain('Nothing was changed: add --yes to take this store as it is');
       expect(bms.mesh.requestsOf('AcceptStore')).toEqual([]);
+    });
+
+    it('store accept --json without --yes: is one object with the doubt, and ends with 1', async () => {
+      const { exitCode, stdout, stderr } = await bms.run('store', 'accept', '--json');
+      expect([exitCode, stderr]).toEqual([1, '']);
+      expect(JSON.parse(stdout)).toMatchObject({ accepted: false, doubt: { reason: 'the store was wiped' } });
     });
 
     it('store accept --yes: takes exactly what was looked at', async () => {

@@ -52,7 +52,7 @@ describe('CreateDownload', () => {
   it.each([
     ['a version that is not there', { ref: ref(9n) }, Reason.VERSION_NOT_FOUND, 'no version default/digits@9'],
     ['a label that is not there', { ref: ref(0n), label: 'x' }, Reason.LABEL_NOT_FOUND, 'no label "x"'],
-    ['a deleted version', { ref: ref(3n) }, Reason.VERSION_OFFLINE, 'default/digits@3 is deleted'],
+    ['a deleted version', { ref: ref(3n) }, Reason.VERSION_NOT_FOUND, 'default/digits@3 is deleted'],
     ['a version and a label', { ref: ref(1n), label: 'x' }, Reason.INVALID_REQUEST, 'a version or a label'],
     ['no model', {}, Reason.INVALID_REQUEST, 'ref.model'],
   ])('gives none for %s', async (_name, wish, reason, sentence) => {

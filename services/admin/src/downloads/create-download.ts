@@ -70,7 +70,7 @@ function versionOf({ model, versions }: modelService.ModelDetail, wanted: bigint
   const found = versions.find(({ version }) => version?.ref?.version === number)?.version;
   if (found === undefined) throw new BmsError(Reason.VERSION_NOT_FOUND, `there is no version ${name}@${number}`);
   if (found.state === models.VersionState.DELETED) {
-    throw new BmsError(Reason.VERSION_OFFLINE, `${name}@${number} is deleted: its files are kept no longer`);
+    throw new BmsError(Reason.VERSION_NOT_FOUND, `${name}@${number} is deleted: its files are kept no longer`);
   }
   return found;
 }

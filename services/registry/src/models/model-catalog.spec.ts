@@ -162,7 +162,9 @@ describe('states', () => {
     await core.catalog.setLabel(key, 'canary', 2, 5_000, signal);
     await expect(core.catalog.setState(key, 1, 'offline', false, signal)).rejects.toMatchObject({
       reason: Reason.IN_USE,
-      message: expect.stringContaining('default/m@1 is active and labelled "stable"') as string,
+      message: expect.stringContaining(
+        'default/m@1 is active and labelled "stable": activate another version and move or remove the label first',
+      ) as string,
     });
     expect((await stored()).versions.get(1)?.state).toBe('published');
     await core.catalog.setState(key, 1, 'offline', true, signal);

@@ -74,7 +74,7 @@ export function changeState(state: ModelState, number: number, to: VersionStateW
     case 'in-use':
       throw new BmsError(
         Reason.IN_USE,
-        `${id} is ${uses.join(' and ')}: move that to another version first, or say force to take it from its callers`,
+        `${id} is ${uses.join(' and ')}: ${waysToFree(model, number)} first, or say force to take it from its callers`,
       );
     case 'move':
       return {
@@ -181,6 +181,14 @@ export function modelNotFound(tenant: string, model: string): BmsError {
 function usesOf(model: ModelRecord, number: number): string[] {
   const labels = labelsOf(model, number).map((label) => `labelled "${label}"`);
   return model.activeVersion === number ? ['active', ...labels] : labels;
+}
+
+/** What a person does so that nothing reaches the version any more. */
+function waysToFree(model: ModelRecord, number: number): string {
+  const labels = labelsOf(model, number);
+  const ways = model.activeVersion === number ? ['activate another version'] : [];
+  if (labels.length > 0) ways.push(`move or remove the label${labels.length === 1 ? '' : 's'}`);
+  return ways.join(' and ');
 }
 
 /** The labels of a version, sorted. */

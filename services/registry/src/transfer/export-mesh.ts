@@ -5,6 +5,7 @@ import { makeFolder, sha256OfFile, type BlobStore } from '@bms/artifacts';
 import { BmsError, Reason } from '@bms/contracts';
 import { StartError, writeDurably, type StartProgress } from '@bms/lifecycle';
 import type { MetaStore } from '@bms/metastore';
+import { SettingsError } from '@bms/settings';
 import type { KeyLayout } from '../records/keys';
 import { acceptedFormat } from '../records/values';
 import { importUnderWay } from './import-marker';
@@ -64,13 +65,13 @@ export async function exportMesh(options: ExportOptions, signal: AbortSignal): P
   return manifest;
 }
 
-/** Throws StartError where the folder holds anything but an export that broke off. */
+/** Throws SettingsError where the folder holds anything but an export that broke off. */
 async function takeFolder(folder: string): Promise<void> {
   try {
     makeFolder(folder);
     const names = await readdir(folder);
     if (names.length > 0 && !(names.includes(UNFINISHED_FILE) && !names.includes(MANIFEST_FILE))) {
-      throw new StartError(
+      throw new SettingsError(
         `${folder} is not empty: name a folder that is not there yet, or an empty one; nothing was changed`,
       );
     }
@@ -80,8 +81,8 @@ async function takeFolder(folder: string): Promise<void> {
     );
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (error instanceof StartError || code === undefined) throw error;
-    throw new StartError(`the folder ${folder} cannot be written (${code}): name another one`, { cause: error });
+    if (code === undefined) throw error;
+    throw new SettingsError(`the folder ${folder} cannot be written (${code}): name another one`, { cause: error });
   }
 }
 

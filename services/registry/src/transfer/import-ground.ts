@@ -37,8 +37,8 @@ export async function findGround(
   const found =
     mesh === undefined ? `${entries.length} keys` : `the mesh ${meshFormat.decode(mesh.value, mesh.key).id}`;
   throw new StartError(
-    `the store holds ${found} under ${keys.prefix} already: an import goes into an empty store, ` +
-      'or under another --store-prefix; nothing was changed',
+    `the store holds ${found} under ${keys.prefix} already: an import goes into an empty store. ` +
+      `Name ${store.kind === 'etcd' ? 'another --store-prefix' : 'another data folder with --data'}; nothing was changed`,
   );
 }
 

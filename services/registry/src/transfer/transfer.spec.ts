@@ -117,7 +117,7 @@ describe('moving a mesh between stores', () => {
     const store = await mesh.embedded(target);
     const { revision } = await store.range({ key: KEYS.mesh() });
     await expect(mesh.imported(folder, store, target)).rejects.toThrow(
-      `the store holds the mesh ${mesh.meshId} under ${KEYS.prefix} already: an import goes into an empty store`,
+      `the store holds the mesh ${mesh.meshId} under ${KEYS.prefix} already: an import goes into an empty store. Name another data folder with --data`,
     );
     expect((await store.range({ key: KEYS.mesh() })).revision).toBe(revision);
   });
