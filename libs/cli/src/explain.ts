@@ -91,6 +91,7 @@ const ADVICE: Partial<Readonly<Record<Reason, string>>> = {
   [Reason.LABEL_NOT_FOUND]: '"npx bms models" lists labels; "npx bms label NAME LABEL=N" sets one.',
   [Reason.NO_ACTIVE_VERSION]: '"npx bms activate NAME@N" makes a version the one that answers.',
   [Reason.VERSION_OFFLINE]: '"npx bms publish NAME@N" brings it to the workers.',
+  [Reason.IN_USE]: '"--force" takes it from its callers.',
   [Reason.CONFLICT]: 'Look at "npx bms status" and decide again.',
   [Reason.NOT_READY]: '"npx bms status" shows what the workers are at; "npx bms publish NAME@N --wait" waits for it.',
   [Reason.OUTCOME_UNKNOWN]: 'Look with "npx bms versions NAME" whether it has happened before trying again.',

@@ -98,11 +98,13 @@ describe('the verbs', () => {
 
   it('says why an active version is not taken offline, and what to do', async () => {
     bms.mesh.models.setVersionState = async () => {
-      throw new BmsError(Reason.IN_USE, 'digits@2 is active: activate another version first, or say force');
+      throw new BmsError(Reason.IN_USE, 'digits@2 is active: activate another version first');
     };
     const { exitCode, stderr } = await bms.run('offline', 'digits@2');
     expect(exitCode).toBe(1);
-    expect(stderr).toBe('bms: digits@2 is active: activate another version first, or say force\n');
+    expect(stderr).toBe(
+      'bms: digits@2 is active: activate another version first\n     "--force" takes it from its callers.\n',
+    );
   });
 
   it('models: a line each', async () => {

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expectWholeRevisions, ownPrefix, present, revisionOf, text, WatchRecorder } from '../store-under-test.testkit';
-import { OutcomeUnknownError } from '../meta-store';
+import { OutcomeUnknownError, StoreUnavailableError } from '../meta-store';
 import { bytes } from '../store-under-test.testkit';
 import type { EtcdMetaStore } from './etcd-meta-store';
 import { openEtcdStore } from './open-etcd-store';
 import { describeWithEtcd } from './testkit/describe-with-etcd';
 import { startEtcdCluster, type EtcdCluster } from './testkit/etcd-cluster';
 
-/** The longest that writes may stand still when a leader dies. */
-const GAP_MAX_MS = 3_000;
+/** How much longer than etcd's own election, which takes what chance gives it, writes may stand still when a leader dies. */
+const BEHIND_ELECTION_MAX_MS = 1_000;
 
 jest.setTimeout(60_000);
 
@@ -31,7 +31,7 @@ describeWithEtcd('three etcds', () => {
   }
 
   it.each(['killed', 'stopped'] as const)(
-    'lose nothing and write on within 3 s when their leader is %s',
+    'lose nothing and write on as soon as there is a new leader when theirs is %s',
     async (fate) => {
       await openAtLeader();
       const p = ownPrefix();
@@ -49,8 +49,8 @@ describeWithEtcd('three etcds', () => {
             gapMs = Math.max(gapMs, performance.now() - lastMs);
             lastMs = performance.now();
           } catch (error) {
-            if (!(error instanceof OutcomeUnknownError)) throw error;
-            unknown += 1;
+            if (error instanceof OutcomeUnknownError) unknown += 1;
+            else if (!(error instanceof StoreUnavailableError)) throw error;
           }
           await sleep(2);
         }
@@ -59,6 +59,9 @@ describeWithEtcd('three etcds', () => {
       const leader = await cluster.leader();
       if (fate === 'killed') await leader.kill();
       else leader.stop();
+      const diedMs = performance.now();
+      await cluster.leader();
+      const electionMs = performance.now() - diedMs;
       await sleep(6_000);
       if (fate === 'stopped') leader.cont();
       await sleep(1_000);
@@ -74,7 +77,7 @@ describeWithEtcd('three etcds', () => {
       );
       expect([...acknowledged].filter(([id, revision]) => told.get(id) !== revision)).toEqual([]);
       expect(lease.lost.aborted).toBe(false);
-      expect(gapMs).toBeLessThan(GAP_MAX_MS);
+      expect(gapMs - electionMs).toBeLessThan(BEHIND_ELECTION_MAX_MS);
       expect(unknown).toBeLessThanOrEqual(2);
       await watch.stop();
     },

@@ -49,6 +49,14 @@ export class Members {
     return this.usable[0];
   }
 
+  /** All that can be used now, the best first. */
+  get usable(): Member[] {
+    const failedAt = (member: Member): number => this.failedAtMs.get(member) ?? -Infinity;
+    return this.all
+      .filter(({ state }) => state.kind === 'usable')
+      .sort((a, b) => (failedAt(a) === failedAt(b) ? 0 : failedAt(a) - failedAt(b)));
+  }
+
   /**
    * Waits until one is usable, at most until `untilMs` on the clock. Throws StoreUnavailableError,
    * HistoryReplacedError at once where all there is holds other data, and the signal's reason.
@@ -89,6 +97,12 @@ export class Members {
     return away ? refused.find((error) => !(error instanceof HistoryReplacedError)) : refused[0];
   }
 
+  /** It answers what only a member in contact with the leader can: calls are best sent there. */
+  recovered(member: Member): void {
+    this.failedAtMs.delete(member);
+    this.ring();
+  }
+
   whyNone(): string {
     const each = this.all.map(({ address, state }) => (state.kind === 'away' ? `${address} (${state.why})` : address));
     return `no etcd answers at ${each.join(', ')}`;
@@ -116,13 +130,6 @@ export class Members {
 
   disconnect(): void {
     for (const member of this.all) member.close();
-  }
-
-  private get usable(): Member[] {
-    const failedAt = (member: Member): number => this.failedAtMs.get(member) ?? -Infinity;
-    return this.all
-      .filter(({ state }) => state.kind === 'usable')
-      .sort((a, b) => (failedAt(a) === failedAt(b) ? 0 : failedAt(a) - failedAt(b)));
   }
 
   private leaveOf(member: Member): AbortController {

@@ -17,7 +17,7 @@ type Send<A extends Answer> = (member: Member, options: CallOptions) => Promise<
 
 /** How long a call waits, in all, for a member that can take it, and a repeatable one for its answer. */
 const CALL_BUDGET_MS = 5_000;
-/** A first try; the next has twice the time, since what was late may be slow. */
+/** Each member's first try; its next has twice the time, since what was late may be slow. */
 const FIRST_TRY_MS = 1_000;
 /** With somewhere else to go, a write is given up as early: a leader's death costs its election and this, together less than 3 s. */
 const WRITE_WITHIN_MS = 1_000;
@@ -85,20 +85,40 @@ export class UnaryCalls {
 
   /**
    * Waits until a linearizable read is answered. While a leader is missing, a write would be lost and cost its whole deadline; a read is sent
-   * again as often as needed, and is answered as soon as there is a new leader.
+   * again as often as needed, and is answered as soon as there is a new leader. All are asked at once: the old leader may stand still, and
+   * each of the others is as likely to hear of the new one first.
    */
   private async confirm(): Promise<void> {
-    await this.repeatable(({ kv }, options) => kv.range(probe(this.probeKey, false), options));
+    const answered = new AbortController();
+    const read: Send<Answer> = ({ kv }, options) => kv.range(probe(this.probeKey, false), options);
+    const reads = this.members.usable.map(async (member) => {
+      await this.attempt(read, true, answered.signal, member);
+      this.members.recovered(member);
+    });
+    try {
+      await (reads.length === 0 ? this.repeatable(read) : Promise.any(reads));
+    } catch (error) {
+      throw error instanceof AggregateError ? error.errors[0] : error;
+    } finally {
+      answered.abort();
+    }
     this.doubted = false;
   }
 
-  private async attempt<A extends Answer>(send: Send<A>, repeatable: boolean, signal?: AbortSignal): Promise<A> {
+  /** @param only the one member to ask; by default whichever is the best at each try */
+  private async attempt<A extends Answer>(
+    send: Send<A>,
+    repeatable: boolean,
+    signal?: AbortSignal,
+    only?: Member,
+  ): Promise<A> {
     const untilMs = this.clock.monotonicMs() + CALL_BUDGET_MS;
     let tokens = 0;
-    for (let withinMs = this.firstTryMs(repeatable); ; withinMs *= repeatable ? 2 : 1) {
-      const { member } = await this.members.place(untilMs, signal);
+    for (let tries = 0; ; tries++) {
+      const member = only ?? (await this.members.place(untilMs, signal)).member;
       const [token, before] = [this.token.current, this.guard.revision];
       try {
+        const withinMs = this.withinMs(repeatable, tries);
         const answer = await send(member, member.callOptions(withinMs, repeatable ? signal : undefined));
         member.answered();
         this.guard.observeLinearizable(answer.header, before);
@@ -121,16 +141,18 @@ export class UnaryCalls {
         if (failure.kind === 'token') {
           tokens += 1;
           await this.renewToken(member, token);
-        } else if (this.members.best === member) {
+        } else if (only !== undefined || this.members.best === member) {
           await pause(this.clock, RETRY_PAUSE_MS, signal ?? this.closing.signal);
         }
       }
     }
   }
 
-  private firstTryMs(repeatable: boolean): number {
-    if (repeatable) return FIRST_TRY_MS;
-    return this.members.all.length > 1 ? WRITE_WITHIN_MS : SOLE_WRITE_WITHIN_MS;
+  /** How long a try may take. */
+  private withinMs(repeatable: boolean, tries: number): number {
+    const members = this.members.all.length;
+    if (repeatable) return FIRST_TRY_MS * 2 ** Math.floor(tries / members);
+    return members > 1 ? WRITE_WITHIN_MS : SOLE_WRITE_WITHIN_MS;
   }
 
   private takeNote(failure: CallFailure, member: Member): void {

@@ -72,10 +72,7 @@ export function changeState(state: ModelState, number: number, to: VersionStateW
         `${id} is ${version.state} and cannot become ${to}: ${answer.remedy}`,
       );
     case 'in-use':
-      throw new BmsError(
-        Reason.IN_USE,
-        `${id} is ${uses.join(' and ')}: ${waysToFree(model, number)} first, or say force to take it from its callers`,
-      );
+      throw new BmsError(Reason.IN_USE, `${id} is ${uses.join(' and ')}: ${waysToFree(model, number)} first`);
     case 'move':
       return {
         version: { ...version, state: to },

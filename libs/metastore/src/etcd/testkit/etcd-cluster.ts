@@ -14,6 +14,7 @@ export interface EtcdCluster {
 
 /** How long one member may take to say whether it leads; one that is stopped never does. */
 const ANSWER_LIMIT_MS = 500;
+const NONE = new Error('does not lead');
 
 /** A new cluster whose members have found a leader. */
 export async function startEtcdCluster(size: number, flags: readonly string[] = []): Promise<EtcdCluster> {
@@ -39,8 +40,8 @@ export async function startEtcdCluster(size: number, flags: readonly string[] = 
 
 async function leaderOf(members: readonly EtcdProcess[]): Promise<EtcdProcess> {
   for (;;) {
-    const leads = await Promise.all(members.map(saysThatItLeads));
-    const leader = members.find((_, i) => leads[i] === true);
+    const leading = members.map(async (member) => ((await saysThatItLeads(member)) ? member : Promise.reject(NONE)));
+    const leader = await Promise.any(leading).catch(() => undefined);
     if (leader !== undefined) return leader;
     await sleep(50);
   }
