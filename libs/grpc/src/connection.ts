@@ -2,7 +2,7 @@ import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { ownSockets } from './channel-internals';
-import type { SilenceLimits } from './silence-meter';
+import type { SilenceLimits } from '@bms/transport';
 import { watchSilence } from './silence-watch';
 
 /** What TLS needs, each in PEM. */

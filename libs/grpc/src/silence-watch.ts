@@ -1,6 +1,6 @@
 import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
-import { SilenceMeter, type SilenceLimits } from './silence-meter';
+import { SilenceMeter, type SilenceLimits } from '@bms/transport';
 
 /** The shortest limit is looked at this often while it runs. */
 const LOOKS_PER_LIMIT = 5;

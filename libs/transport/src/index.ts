@@ -11,4 +11,5 @@ export * from './message-queue';
 export * from './metadata';
 export * from './reflection.handler';
 export * from './server';
+export * from './silence-meter';
 export * from './status';
