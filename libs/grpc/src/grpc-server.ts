@@ -5,6 +5,7 @@ import {
   listenFailure,
   MESSAGE_LIMIT_BYTES_DEFAULT,
   Metadata,
+  unknownMethod,
   type ListenAddress,
   type Routes,
   type Server,
@@ -12,7 +13,7 @@ import {
 } from '@bms/transport';
 import * as grpc from '@grpc/grpc-js';
 import { failure, IncomingCall, type OnInternalError, type RawCall } from './incoming-call';
-import { explainStatuses, unknownMethod } from './own-answers';
+import { explainStatuses } from './own-answers';
 import { onSession, passUnknownMethods, widenWindows } from './server-internals';
 import { watchSilence } from './silence-watch';
 

@@ -1,5 +1,5 @@
 import { BmsError, Reason } from '@bms/contracts';
-import { Metadata, STATUS_DETAILS, type Routes } from '@bms/transport';
+import { Metadata, STATUS_DETAILS } from '@bms/transport';
 import * as grpc from '@grpc/grpc-js';
 import { failure, type RawCall } from './incoming-call';
 import { tooLarge } from './message-too-large';
@@ -17,18 +17,6 @@ export function explainStatuses(raw: RawCall, path: string, limitBytes: number, 
     const error = own ? undefined : inOurWords(status, path, limitBytes, setting);
     send(error === undefined ? status : failure(error, new Metadata()));
   };
-}
-
-/** UNIMPLEMENTED, with what there is instead. */
-export function unknownMethod(path: string, routes: Routes): BmsError {
-  const service = path.slice(1, path.lastIndexOf('/'));
-  const methods = [...routes.keys()].filter((known) => known.startsWith(`/${service}/`));
-  if (methods.length > 0) {
-    const names = methods.map((known) => known.slice(known.lastIndexOf('/') + 1)).join(', ');
-    return new BmsError(Reason.UNIMPLEMENTED, `${path}: ${service} has no such method here; it has ${names}`);
-  }
-  const services = [...new Set([...routes.keys()].map((known) => known.slice(1, known.lastIndexOf('/'))))].join(', ');
-  return new BmsError(Reason.UNIMPLEMENTED, `${path}: there is no such service here; there are ${services}`);
 }
 
 function inOurWords(

@@ -13,3 +13,4 @@ export * from './reflection.handler';
 export * from './server';
 export * from './silence-meter';
 export * from './status';
+export * from './unknown-method';
