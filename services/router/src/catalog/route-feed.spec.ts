@@ -20,6 +20,7 @@ describe('judgeFeed', () => {
     ["another mesh's snapshot", held, snapshot(11, 'mesh-2'), false, 'foreign'],
     ['a newer delta', held, delta(11n), true, 'use'],
     ['a delta that is known already', held, delta(10n), true, 'keep'],
+    ['word, instead of a snapshot, that nothing has changed', held, delta(10n), false, 'current'],
     ['a message of a later version', held, {}, true, 'keep'],
   ])('%s', (_name, table, message, opened, kind) => {
     expect(judgeFeed(table, message, opened).kind).toBe(kind);

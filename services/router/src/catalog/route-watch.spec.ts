@@ -136,6 +136,17 @@ describe('RouteWatch', () => {
     expect([...(catalog.current?.workers.keys() ?? [])]).toEqual(['w1', 'w6']);
   });
 
+  it('acknowledges what it holds when it is told, instead of a snapshot, that nothing has changed', async () => {
+    catalog.replace(RouteTable.of(routeSnapshot(5, [], [workerRoute('w1')])));
+    const stream = await start();
+    stream.send({ kind: { $case: 'delta', value: RouteDelta.create({ revision: 5n }) } });
+    await settle();
+    expect([held(), stream.acknowledged, observer.lost.mock.calls]).toEqual([5n, [5n], []]);
+    stream.send(delta(6n));
+    await settle();
+    expect([...(catalog.current?.workers.keys() ?? [])]).toEqual(['w1', 'w6']);
+  });
+
   it('acknowledges only once new workers are connected, and then the latest revision', async () => {
     const stream = await start();
     stream.send(snapshot(5));

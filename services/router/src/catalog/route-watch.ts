@@ -100,6 +100,8 @@ export class RouteWatch {
     switch (verdict.kind) {
       case 'keep':
         return false;
+      case 'current':
+        return true;
       case 'foreign':
         observer.foreignMesh(registry, verdict.meshId, held?.meshId ?? '');
         throw new BmsError(

@@ -60,6 +60,10 @@ export interface VersionTotals {
   calls?: CallTotals | undefined;
 }
 
+/**
+ * First a snapshot, or, where the hello names the registry's own mesh, epoch and revision, a delta of that revision that changes
+ * nothing; then deltas.
+ */
 export interface WatchRoutesResponse {
   kind?: { $case: "snapshot"; value: RouteSnapshot } | { $case: "delta"; value: RouteDelta } | undefined;
 }
