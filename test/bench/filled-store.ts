@@ -16,6 +16,8 @@ export interface Filling {
   readonly models: number;
   /** Workers that hold the versions, two each. */
   readonly workers: number;
+  /** Workers that each version is to be on; what the mesh does by itself, by default. */
+  readonly replicas?: number | undefined;
 }
 
 export const TENANT = 'default';
@@ -36,7 +38,9 @@ export function workerName(index: number): string {
 }
 
 /** Writes published models of two versions each, as the registry does, and gives each version to two workers. */
-export async function fillStore(store: MetaStore, { models, workers }: Filling, signal: AbortSignal): Promise<void> {
+export async function fillStore(store: MetaStore, filling: Filling, signal: AbortSignal): Promise<void> {
+  const { models, workers } = filling;
+  const copies = Math.min(filling.replicas ?? REPLICAS, workers);
   const keys = new KeyLayout();
   const mesh = { id: randomUUID(), createdAtMs: CREATED_AT_MS };
   const writes: Write[] = [{ put: keys.mesh(), value: meshFormat.encode(mesh) }];
@@ -45,10 +49,10 @@ export async function fillStore(store: MetaStore, { models, workers }: Filling, 
     const model = modelRecord(index);
     writes.push({ put: keys.model(TENANT, model.name), value: modelFormat.encode(model) });
     for (let number = 1; number <= VERSIONS_PER_MODEL; number++) {
-      const version = versionRecord(model.name, number);
+      const version = versionRecord(model.name, number, filling.replicas ?? 0);
       writes.push({ put: keys.version(TENANT, model.name, number), value: versionFormat.encode(version) });
-      for (let replica = 0; replica < REPLICAS; replica++) {
-        const place = (index * VERSIONS_PER_MODEL + number + replica * (Math.floor(workers / 2) || 1)) % workers;
+      for (let replica = 0; replica < copies; replica++) {
+        const place = (index * VERSIONS_PER_MODEL + number + replica * (Math.floor(workers / copies) || 1)) % workers;
         desired[place]?.push({ tenant: TENANT, model: model.name, version: number });
       }
     }
@@ -77,7 +81,7 @@ function modelRecord(index: number): ModelRecord {
 }
 
 /** As a classifier of images has it. Every model has a signature, and every version files, and so digests, of its own. */
-function versionRecord(model: string, version: number): VersionRecord {
+function versionRecord(model: string, version: number, replicas: number): VersionRecord {
   const digest = (what: string): string => createHash('sha256').update(`${model}@${version} ${what}`).digest('hex');
   const tensor = (name: string, datatype: string, shape: number[]): VersionRecord['signature']['inputs'][number] => ({
     name,
@@ -104,7 +108,10 @@ function versionRecord(model: string, version: number): VersionRecord {
       inputs: [tensor('pixels', 'FP32', [-1, 3, 224, 224])],
       outputs: [tensor('label', 'INT64', [-1]), tensor(`probabilities-of-${model}`, 'FP32', [-1, 1000])],
     },
-    config: { replicas: 0, intraOpThreads: 0, graphOptimization: '', device: '', fallback: '', providerOptions: {} },
+    config: {
+      ...{ replicas, intraOpThreads: 0, graphOptimization: '', device: '', fallback: '', providerOptions: {} },
+      ...{ executors: 0, batching: { mode: '', maxRows: 0, preferredRows: [], maxDelayMs: 0, maxQueueMs: 0 } },
+    },
     notes: '',
     createdBy: 'bench',
     createdAtMs: CREATED_AT_MS,

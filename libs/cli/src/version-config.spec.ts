@@ -16,6 +16,7 @@ describe('readVersionConfig', () => {
       { replicas: 3, intraOpThreads: 4, graphOptimization: 'basic' },
     ],
     ['{"device": "gpu", "fallback": "cpu"}', { device: 'gpu', fallback: 'cpu' }],
+    ['{"batching": {"mode": "off"}, "executors": 2}', { batching: { mode: 'off' }, executors: 2 }],
     [
       '{"providerOptions": {"webgpu": {"preferredLayout": "NHWC"}}}',
       { providerOptions: { webgpu: { preferredLayout: 'NHWC' } } },
@@ -38,6 +39,11 @@ describe('readVersionConfig', () => {
     ['{"fallback": "gpu"}', 'fallback is "gpu": allowed is one of "cpu"'],
     ['{"providerOptions": {"webgpu": {"a": 1}}}', 'providerOptions is {"webgpu":{"a":1}}: allowed is options (texts'],
     ['{"providerOptions": {"abacus": {}}}', 'providers are cpu, cuda'],
+    ['{"executors": -1}', 'executors is -1: allowed is a whole number, 0 (what the worker measures) to 64'],
+    ['{"batching": true}', 'batching is true: allowed is an object with any of mode'],
+    ['{"batching": {"mode": "yes"}}', 'mode (one of "on", "off")'],
+    ['{"batching": {"maxRow": 8}}', 'batching is {"maxRow":8}: allowed is an object'],
+    ['{"batching": {"preferredRows": [0]}}', 'preferredRows (at most 16 sizes from 1 to 4096)'],
     ['[]', 'must be a JSON object with replicas,'],
     ['null', 'must be a JSON object'],
     ['{"replicas": NaN}', 'cannot be read as JSON'],
@@ -62,5 +68,9 @@ describe('readVersionConfig', () => {
       providerOptions: { cuda: { options: { fpa_intb_gemm: '1' } } },
     });
     expect(configFields({})).toEqual({});
+    expect(configFields({ executors: 2, batching: { preferredRows: [8] } })).toEqual({
+      executors: 2,
+      batching: { mode: '', maxRows: 0, preferredRows: [8], maxDelayMs: 0, maxQueueMs: 0 },
+    });
   });
 });

@@ -1,12 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import {
+  BATCH_DELAY_MAX_MS,
+  BATCH_ROWS_MAX,
+  BATCHING_MODES,
   BmsError,
   DEVICE_FALLBACKS,
   DEVICE_WISHES,
   EXECUTION_PROVIDERS,
+  EXECUTORS_MAX,
   GRAPH_OPTIMIZATIONS,
   INTRA_OP_THREADS_MAX,
+  PREFERRED_ROWS_MAX,
   PROVIDER_OPTIONS_MAX,
+  QUEUE_MAX_MS,
   Reason,
   REPLICAS_MAX,
   type models,
@@ -29,6 +35,17 @@ const schema = z.strictObject({
       z.record(z.string(), z.string()).refine((options) => Object.keys(options).length <= PROVIDER_OPTIONS_MAX),
     )
     .optional(),
+  executors: count(EXECUTORS_MAX).optional(),
+  batching: z
+    .strictObject({
+      mode: z.enum(BATCHING_MODES),
+      maxRows: count(BATCH_ROWS_MAX),
+      preferredRows: z.array(z.number().int().min(1).max(BATCH_ROWS_MAX)).max(PREFERRED_ROWS_MAX),
+      maxDelayMs: count(BATCH_DELAY_MAX_MS),
+      maxQueueMs: count(QUEUE_MAX_MS),
+    })
+    .partial()
+    .optional(),
 });
 
 const words = (allowed: readonly string[]): string =>
@@ -42,6 +59,8 @@ const ALLOWED: Readonly<Record<keyof VersionConfigFile, string>> = {
   device: words(DEVICE_WISHES),
   fallback: words(DEVICE_FALLBACKS),
   providerOptions: `options (texts, at most ${PROVIDER_OPTIONS_MAX}) by provider, such as {"webgpu": {"preferredLayout": "NHWC"}}; providers are ${EXECUTION_PROVIDERS.join(', ')}`,
+  executors: `a whole number, 0 (what the worker measures) to ${EXECUTORS_MAX}`,
+  batching: `an object with any of mode (${words(BATCHING_MODES)}), maxRows (0, the default, to ${BATCH_ROWS_MAX}), preferredRows (at most ${PREFERRED_ROWS_MAX} sizes from 1 to ${BATCH_ROWS_MAX}), maxDelayMs (0 to ${BATCH_DELAY_MAX_MS}) and maxQueueMs (0, no bound, to ${QUEUE_MAX_MS})`,
 };
 
 /** How a version is to be served, as a person writes it down. What is left out is the mesh's default. */
@@ -61,10 +80,22 @@ export async function readVersionConfig(file: string): Promise<VersionConfigFile
 }
 
 /** As the contract has it. */
-export function configFields({ providerOptions, ...rest }: VersionConfigFile): Partial<models.VersionConfig> {
-  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
-  const options = Object.entries(providerOptions ?? {}).map(([provider, named]) => [provider, { options: named }]);
-  return Object.fromEntries(options.length > 0 ? [...given, ['providerOptions', Object.fromEntries(options)]] : given);
+export function configFields(config: VersionConfigFile): Partial<models.VersionConfig> {
+  const { providerOptions, batching, ...rest } = config;
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  const options = Object.entries(providerOptions ?? {}).map(
+    ([provider, named]) => [provider, { options: named }] as const,
+  );
+  return {
+    ...given,
+    ...(options.length === 0 ? {} : { providerOptions: Object.fromEntries(options) }),
+    ...(batching === undefined ? {} : { batching: batchingFields(batching) }),
+  };
+}
+
+function batchingFields(batching: NonNullable<VersionConfigFile['batching']>): models.BatchingConfig {
+  const { mode = '', maxRows = 0, preferredRows = [], maxDelayMs = 0, maxQueueMs = 0 } = batching;
+  return { mode, maxRows, preferredRows, maxDelayMs, maxQueueMs };
 }
 
 function describe(file: string, value: unknown, error: z.ZodError): BmsError {

@@ -21,6 +21,11 @@ export const CallMetadata = {
   queueUs: 'bms-queue-us',
   /** Worker → router, in trailers: microseconds of the run itself. */
   computeUs: 'bms-compute-us',
+  /**
+   * Worker → router, in trailers: rows of the run that answered, without padding. In those of one call of each run only, so
+   * that whoever counts them counts each run once.
+   */
+  batchRows: 'bms-batch-rows',
   /** Router → caller, in trailers: the worker that answered and how many attempts it took. */
   servedBy: 'bms-served-by',
   attempts: 'bms-attempts',

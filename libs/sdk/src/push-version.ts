@@ -92,14 +92,14 @@ export async function pushVersion(options: PushOptions, services: PushServices):
 
   options.onProgress?.({ phase: 'registering' });
   const { replicas = 0, intraOpThreads = 0, graphOptimization = '' } = options.config ?? {};
-  const { device = '', fallback = '', providerOptions = {} } = options.config ?? {};
+  const { device = '', fallback = '', providerOptions = {}, executors = 0, batching } = options.config ?? {};
   const request = {
     tenant,
     model,
     files: artifactFiles,
     entry: options.entry ?? '',
     notes: options.notes ?? '',
-    config: { replicas, intraOpThreads, graphOptimization, device, fallback, providerOptions },
+    config: { replicas, intraOpThreads, graphOptimization, device, fallback, providerOptions, executors, batching },
     requestId: options.requestId ?? randomUUID(),
   };
   return { version: await register(request, options, services), files, uploadedBytes };

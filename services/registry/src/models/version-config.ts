@@ -2,6 +2,7 @@ import {
   BmsError,
   DEVICE_FALLBACKS,
   DEVICE_WISHES,
+  EXECUTORS_MAX,
   EXECUTION_PROVIDERS,
   GRAPH_OPTIMIZATIONS,
   INTRA_OP_THREADS_MAX,
@@ -14,6 +15,7 @@ import {
   type FieldViolation,
   type models as proto,
 } from '@bms/contracts';
+import { checkBatchingConfig } from './batching-config';
 import type { VersionConfigRecord } from '../records/values';
 
 /** How much of a wrong value is quoted. */
@@ -24,6 +26,7 @@ type Refuse = (field: string, value: string | number, allowed: string) => void;
 /** Checks how a version is to be served. Throws INVALID_CONFIG that names every wrong field and what is allowed. */
 export function checkVersionConfig(config: proto.VersionConfig | undefined): VersionConfigRecord {
   const { replicas = 0, intraOpThreads = 0, graphOptimization = '', device = '', fallback = '' } = config ?? {};
+  const { executors = 0 } = config ?? {};
   const violations: FieldViolation[] = [];
   const refuse: Refuse = (field, value, allowed) => {
     const quoted = JSON.stringify(typeof value === 'string' ? value.slice(0, QUOTED_CHARACTERS) : value);
@@ -39,15 +42,19 @@ export function checkVersionConfig(config: proto.VersionConfig | undefined): Ver
   if (intraOpThreads < 0 || intraOpThreads > INTRA_OP_THREADS_MAX) {
     refuse('intra_op_threads', intraOpThreads, `1 to ${INTRA_OP_THREADS_MAX} threads, or 0 for the worker's default`);
   }
+  if (executors < 0 || executors > EXECUTORS_MAX) {
+    refuse('executors', executors, `1 to ${EXECUTORS_MAX} sessions a worker, or 0 for what it measures`);
+  }
   checkWord('graph_optimization', graphOptimization, GRAPH_OPTIMIZATIONS, 'all');
   checkWord('device', device, DEVICE_WISHES, 'any');
   checkWord('fallback', fallback, DEVICE_FALLBACKS, 'none');
   const providerOptions = checkProviderOptions(config?.providerOptions ?? {}, refuse);
+  const batching = checkBatchingConfig(config?.batching, refuse);
   if (violations.length > 0) {
     const sentence = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
     throw new BmsError(Reason.INVALID_CONFIG, sentence, { violations });
   }
-  return { replicas, intraOpThreads, graphOptimization, device, fallback, providerOptions };
+  return { replicas, intraOpThreads, graphOptimization, device, fallback, providerOptions, executors, batching };
 }
 
 /** Only their form: whether a provider has an option of that name, the runtime on the worker knows. */

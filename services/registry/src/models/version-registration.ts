@@ -6,6 +6,7 @@ import type { VersionDraft } from './model-changes';
 import type { ModelCatalog } from './model-catalog';
 import { artifactRecord, signatureRecord } from './model-messages';
 import type { ModelKey } from './model-store';
+import { checkTakesBatches } from './batching-config';
 import { checkVersionConfig } from './version-config';
 
 const NOTES_MAX_CHARACTERS = 4_000;
@@ -41,6 +42,7 @@ export class VersionRegistration {
     }
     await this.checkBlobs(artifact);
     const info = await this.inspect(artifact, signal);
+    checkTakesBatches(config, info.signature);
     const sizes = new Map(artifact.files.map(({ path, sizeBytes }) => [path, sizeBytes]));
     checkExternalData(artifact.entry, info.externalData, (path) => sizes.get(path));
     const draft: VersionDraft = {

@@ -84,6 +84,16 @@ const versionSchema = z.object({
     fallback: z.string(),
     /** Of ONNX Runtime's providers, by provider. */
     providerOptions: z.record(z.string(), z.record(z.string(), z.string())),
+    /** Sessions on each worker; 0: what the worker measures. */
+    executors: z.number().int().nonnegative(),
+    /** How requests run together; 0 and `""` stand for the defaults. */
+    batching: z.object({
+      mode: z.string(),
+      maxRows: z.number().int().nonnegative(),
+      preferredRows: z.array(z.number().int().positive()),
+      maxDelayMs: z.number().int().nonnegative(),
+      maxQueueMs: z.number().int().nonnegative(),
+    }),
   }),
   notes: z.string(),
   createdBy: z.string(),
@@ -94,11 +104,11 @@ const versionSchema = z.object({
 });
 export const versionFormat = valueFormat({
   name: 'version record',
-  version: 2,
+  version: 3,
   schema: versionSchema,
   upgrade: (previous) => {
-    const config = { device: '', fallback: '', providerOptions: {}, ...(previous['config'] as object) };
-    return { ...previous, config };
+    const batching = { mode: '', maxRows: 0, preferredRows: [], maxDelayMs: 0, maxQueueMs: 0 };
+    return { ...previous, config: { executors: 0, batching, ...(previous['config'] as object) } };
   },
 });
 

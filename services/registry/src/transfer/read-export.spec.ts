@@ -47,8 +47,8 @@ describe('an export that is damaged', () => {
     ['no records', (folder) => rmSync(join(folder, RECORDS_FILE)), 'records.jsonl cannot be read (ENOENT)'],
     [
       'a record of a newer release',
-      resigned((text) => text.replace('"v":2', '"v":7')),
-      'has format 7, this release knows 2',
+      resigned((text) => text.replace('"v":3', '"v":7')),
+      'has format 7, this release knows 3',
     ],
     ['a record that is no JSON', resigned((text) => `${text}x\n`, { desired: 1 }), 'is not JSON'],
     [

@@ -29,6 +29,8 @@ export const DEFAULT_CONFIG: VersionConfigRecord = {
   device: '',
   fallback: '',
   providerOptions: {},
+  executors: 0,
+  batching: { mode: '', maxRows: 0, preferredRows: [], maxDelayMs: 0, maxQueueMs: 0 },
 };
 /** Of a replica on a worker without a GPU. */
 export const RAN_ON_CPU: Pick<ReplicaRecord, 'provider' | 'fellBack'> = { provider: 'cpu', fellBack: false };

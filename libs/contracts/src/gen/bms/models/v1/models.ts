@@ -181,11 +181,32 @@ export interface VersionConfig {
   fallback: string;
   /** Options of ONNX Runtime's execution providers, by provider: {"webgpu": {"preferredLayout": "NHWC"}}. */
   providerOptions: { [key: string]: ProviderOptions };
+  /** Sessions on each worker that holds the version; 0 means as many as the worker measures that its device can feed. */
+  executors: number;
+  /** How requests are run together; unset means the defaults. */
+  batching?: BatchingConfig | undefined;
 }
 
 export interface VersionConfig_ProviderOptionsEntry {
   key: string;
   value?: ProviderOptions | undefined;
+}
+
+/** Requests that run as one, row behind row, where the model takes that. */
+export interface BatchingConfig {
+  /**
+   * "" (where every input and output has a free first dimension, and a check at warm-up finds that rows do not change
+   * each other), "on" (where they have one, without that check), "off".
+   */
+  mode: string;
+  /** The most rows of one run; 0 means 64. One request with more runs alone. */
+  maxRows: number;
+  /** Sizes to run at, in rows; none: those that the worker measures to be fast. */
+  preferredRows: number[];
+  /** How long a request may wait for others while the device is idle; 0: not at all. */
+  maxDelayMs: number;
+  /** What would wait longer, or has, is refused as OVERLOADED; 0: no bound but its deadline. */
+  maxQueueMs: number;
 }
 
 /** As ONNX Runtime names them, handed over as they are. */
@@ -837,7 +858,16 @@ export const Artifact: MessageFns<Artifact> = {
 };
 
 function createBaseVersionConfig(): VersionConfig {
-  return { replicas: 0, intraOpThreads: 0, graphOptimization: "", device: "", fallback: "", providerOptions: {} };
+  return {
+    replicas: 0,
+    intraOpThreads: 0,
+    graphOptimization: "",
+    device: "",
+    fallback: "",
+    providerOptions: {},
+    executors: 0,
+    batching: undefined,
+  };
 }
 
 export const VersionConfig: MessageFns<VersionConfig> = {
@@ -860,6 +890,12 @@ export const VersionConfig: MessageFns<VersionConfig> = {
     globalThis.Object.entries(message.providerOptions).forEach(([key, value]: [string, ProviderOptions]) => {
       VersionConfig_ProviderOptionsEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
     });
+    if (message.executors !== 0) {
+      writer.uint32(56).int32(message.executors);
+    }
+    if (message.batching !== undefined) {
+      BatchingConfig.encode(message.batching, writer.uint32(66).fork()).join();
+    }
     return writer;
   },
 
@@ -927,6 +963,22 @@ export const VersionConfig: MessageFns<VersionConfig> = {
             }
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.executors = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.batching = BatchingConfig.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -981,6 +1033,8 @@ export const VersionConfig: MessageFns<VersionConfig> = {
           {},
         )
         : {},
+      executors: isSet(object.executors) ? globalThis.Number(object.executors) : 0,
+      batching: isSet(object.batching) ? BatchingConfig.fromJSON(object.batching) : undefined,
     };
   },
 
@@ -1010,6 +1064,12 @@ export const VersionConfig: MessageFns<VersionConfig> = {
         });
       }
     }
+    if (message.executors !== 0) {
+      obj.executors = Math.round(message.executors);
+    }
+    if (message.batching !== undefined) {
+      obj.batching = BatchingConfig.toJSON(message.batching);
+    }
     return obj;
   },
 
@@ -1030,6 +1090,10 @@ export const VersionConfig: MessageFns<VersionConfig> = {
         }
         return acc;
       }, {});
+    message.executors = object.executors ?? 0;
+    message.batching = (object.batching !== undefined && object.batching !== null)
+      ? BatchingConfig.fromPartial(object.batching)
+      : undefined;
     return message;
   },
 };
@@ -1117,6 +1181,167 @@ export const VersionConfig_ProviderOptionsEntry: MessageFns<VersionConfig_Provid
     message.value = (object.value !== undefined && object.value !== null)
       ? ProviderOptions.fromPartial(object.value)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseBatchingConfig(): BatchingConfig {
+  return { mode: "", maxRows: 0, preferredRows: [], maxDelayMs: 0, maxQueueMs: 0 };
+}
+
+export const BatchingConfig: MessageFns<BatchingConfig> = {
+  encode(message: BatchingConfig, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mode !== "") {
+      writer.uint32(10).string(message.mode);
+    }
+    if (message.maxRows !== 0) {
+      writer.uint32(16).int32(message.maxRows);
+    }
+    writer.uint32(26).fork();
+    for (const v of message.preferredRows) {
+      writer.int32(v);
+    }
+    writer.join();
+    if (message.maxDelayMs !== 0) {
+      writer.uint32(32).int32(message.maxDelayMs);
+    }
+    if (message.maxQueueMs !== 0) {
+      writer.uint32(40).int32(message.maxQueueMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchingConfig {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchingConfig();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.mode = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxRows = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.preferredRows.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.preferredRows.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxDelayMs = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maxQueueMs = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BatchingConfig {
+    return {
+      mode: isSet(object.mode) ? globalThis.String(object.mode) : "",
+      maxRows: isSet(object.maxRows)
+        ? globalThis.Number(object.maxRows)
+        : isSet(object.max_rows)
+        ? globalThis.Number(object.max_rows)
+        : 0,
+      preferredRows: globalThis.Array.isArray(object?.preferredRows)
+        ? object.preferredRows.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.preferred_rows)
+        ? object.preferred_rows.map((e: any) => globalThis.Number(e))
+        : [],
+      maxDelayMs: isSet(object.maxDelayMs)
+        ? globalThis.Number(object.maxDelayMs)
+        : isSet(object.max_delay_ms)
+        ? globalThis.Number(object.max_delay_ms)
+        : 0,
+      maxQueueMs: isSet(object.maxQueueMs)
+        ? globalThis.Number(object.maxQueueMs)
+        : isSet(object.max_queue_ms)
+        ? globalThis.Number(object.max_queue_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: BatchingConfig): unknown {
+    const obj: any = {};
+    if (message.mode !== "") {
+      obj.mode = message.mode;
+    }
+    if (message.maxRows !== 0) {
+      obj.maxRows = Math.round(message.maxRows);
+    }
+    if (message.preferredRows?.length) {
+      obj.preferredRows = message.preferredRows.map((e) => Math.round(e));
+    }
+    if (message.maxDelayMs !== 0) {
+      obj.maxDelayMs = Math.round(message.maxDelayMs);
+    }
+    if (message.maxQueueMs !== 0) {
+      obj.maxQueueMs = Math.round(message.maxQueueMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BatchingConfig>): BatchingConfig {
+    return BatchingConfig.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchingConfig>): BatchingConfig {
+    const message = createBaseBatchingConfig();
+    message.mode = object.mode ?? "";
+    message.maxRows = object.maxRows ?? 0;
+    message.preferredRows = object.preferredRows?.map((e) => e) || [];
+    message.maxDelayMs = object.maxDelayMs ?? 0;
+    message.maxQueueMs = object.maxQueueMs ?? 0;
     return message;
   },
 };
