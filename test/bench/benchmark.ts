@@ -10,12 +10,27 @@ export interface Figure {
   readonly what: string;
   readonly measured: string;
   readonly wanted: string;
-  readonly met: boolean;
+  /** undefined: it could not be measured here, and `measured` says why. */
+  readonly met: boolean | undefined;
+}
+
+/** Lines over a common axis. */
+export interface Plot {
+  readonly title: string;
+  readonly xLabel: string;
+  readonly yLabel: string;
+  /** Where values lie orders of magnitude apart. */
+  readonly logarithmic: boolean;
+  /** Names of the places on the axis, from left to right. */
+  readonly places: readonly string[];
+  /** Values by place; NaN where there is none. */
+  readonly lines: readonly { readonly name: string; readonly values: readonly number[] }[];
 }
 
 export interface BenchmarkResult {
   readonly tables: readonly Table[];
   readonly figures: readonly Figure[];
+  readonly plots?: readonly Plot[];
 }
 
 /** A number that a benchmark can be told, and what it is by itself. */

@@ -2,5 +2,6 @@ import type { AnyBenchmark } from './benchmark';
 import { etcdClients } from './etcd-clients.bench';
 import { liveness } from './liveness.bench';
 import { manyModels } from './many-models.bench';
+import { throughput } from './transport/throughput.bench';
 
-export const BENCHMARKS: readonly AnyBenchmark[] = [manyModels, liveness, etcdClients];
+export const BENCHMARKS: readonly AnyBenchmark[] = [manyModels, liveness, etcdClients, throughput];

@@ -1,16 +1,22 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { AnyBenchmark, BenchmarkResult, StoreChoice, Table } from './benchmark';
 import { BENCHMARKS } from './benchmarks';
 import { runBenchmark } from './run-benchmark';
+import { svgOf } from './svg-plot';
 
-const USAGE = `npm run bench [-- NAME …] [--store embedded|etcd] [--KNOB N] [--tiny] [--json] [--list]
-Without a name, all benchmarks run, on every store that each knows.`;
+/** Not kept by git. */
+const OUT_DEFAULT = '.bench';
+const USAGE = `npm run bench [-- NAME …] [--store embedded|etcd] [--KNOB N] [--tiny] [--json] [--out FOLDER] [--list]
+Without a name, all benchmarks run, on every store that each knows; a name such as transport means all that begin with transport/.
+Each writes its result as JSON, and its plots as SVG, into FOLDER (${OUT_DEFAULT}). Exit code 1: a figure was missed.`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     ...{ list: { type: 'boolean' }, json: { type: 'boolean' }, tiny: { type: 'boolean' }, help: { type: 'boolean' } },
-    store: { type: 'string' },
+    ...{ store: { type: 'string' }, out: { type: 'string', default: OUT_DEFAULT } },
     ...Object.fromEntries(
       BENCHMARKS.flatMap(({ knobs }) => Object.keys(knobs)).map((name) => [name, { type: 'string' } as const]),
     ),
@@ -18,9 +24,11 @@ const { values, positionals } = parseArgs({
 });
 
 function chosen(): readonly AnyBenchmark[] {
-  const unknown = positionals.filter((name) => !BENCHMARKS.some((one) => one.name === name));
+  const means = (wanted: string, { name }: AnyBenchmark): boolean => name === wanted || name.startsWith(`${wanted}/`);
+  const unknown = positionals.filter((wanted) => !BENCHMARKS.some((one) => means(wanted, one)));
   if (unknown.length > 0) throw new Error(`there is no benchmark ${unknown.join(', ')}: see --list`);
-  return positionals.length === 0 ? BENCHMARKS : BENCHMARKS.filter(({ name }) => positionals.includes(name));
+  if (positionals.length === 0) return BENCHMARKS;
+  return BENCHMARKS.filter((one) => positionals.some((wanted) => means(wanted, one)));
 }
 
 function knobsOf({ knobs }: AnyBenchmark): Record<string, number> {
@@ -56,7 +64,7 @@ function asText({ tables, figures }: BenchmarkResult): string {
     what,
     measured,
     limit,
-    met ? 'met' : 'MISSED',
+    met === undefined ? '' : met ? 'met' : 'MISSED',
   ]);
   const all: readonly Table[] = [
     ...tables,
@@ -77,6 +85,12 @@ function tableText({ title, columns, rows }: Table): string {
   return [title, ...lines].join('\n');
 }
 
+function keep(name: string, json: string, { plots = [] }: BenchmarkResult): void {
+  mkdirSync(values.out, { recursive: true });
+  writeFileSync(join(values.out, `${name}.json`), `${json}\n`);
+  if (plots.length > 0) writeFileSync(join(values.out, `${name}.svg`), svgOf(plots));
+}
+
 async function main(): Promise<void> {
   if (values.help === true) return console.log(USAGE);
   if (values.list === true) return console.log(list());
@@ -85,9 +99,10 @@ async function main(): Promise<void> {
       const say = (line: string): void => console.error(`${benchmark.name} on ${store}: ${line}`);
       const options = { store, say, knobs: knobsOf(benchmark), tiny: values.tiny === true };
       const result = await runBenchmark(benchmark, options);
-      console.log(
-        values.json === true ? JSON.stringify({ benchmark: benchmark.name, store, ...result }) : asText(result),
-      );
+      const json = JSON.stringify({ benchmark: benchmark.name, store, ...result });
+      console.log(values.json === true ? json : asText(result));
+      keep(`${benchmark.name.replaceAll('/', '-')}-${store}`, json, result);
+      if (result.figures.some(({ met }) => met === false)) process.exitCode = 1;
     }
   }
 }

@@ -18,10 +18,21 @@ export function memoryOf(pid: number): Memory {
 
 /** Processor time that a process has taken so far, in seconds, of all its threads. */
 export function cpuSecondsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name, in parentheses, may hold anything; user and system time are the 12th and 13th field behind it.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statOf(pid);
+  // User and system time are the 12th and 13th field behind the name.
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** The same of all children of this process that have ended, together. */
+export function endedChildrenCpuSeconds(): number {
+  const fields = statOf(process.pid);
+  return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
+}
+
+/** The fields behind the name, which, in parentheses, may hold anything. */
+function statOf(pid: number): readonly string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 /** Samples a process's resident memory until stopped, and answers the most that was seen. */

@@ -11,9 +11,11 @@ export interface FleetOptions {
   readonly size: number;
   readonly registries: readonly string[];
   readonly token: string;
+  /** Where routers reach the workers, in turn; one port in this process, where there is nothing to call, by default. */
+  readonly addresses?: readonly string[] | undefined;
 }
 
-/** Simulated workers behind one port: routers reach them all there, and find nothing to call. */
+/** Simulated workers: a registry takes them for real ones, and routers reach them where it is said. */
 export class SimulatedFleet {
   private readonly waiting = new Set<() => void>();
 
@@ -28,11 +30,13 @@ export class SimulatedFleet {
   }
 
   /** Made, not started. */
-  static async of(context: BenchmarkContext, { size, registries, token }: FleetOptions): Promise<SimulatedFleet> {
+  static async of(context: BenchmarkContext, options: FleetOptions): Promise<SimulatedFleet> {
+    const { size, registries, token } = options;
     const health = new HealthService();
     health.setServing(true, inference.GRPCInferenceServiceDefinition.fullName);
     const server = new GrpcServer(health.routes(), { onInternalError: () => undefined });
     const port = await server.listen({ host: '127.0.0.1', port: 0 });
+    const addresses = options.addresses ?? [`127.0.0.1:${port}`];
     const announce = { change: (): void => undefined };
     const workers = Array.from({ length: size }, (_, index) => {
       const id = workerName(index);
@@ -41,7 +45,8 @@ export class SimulatedFleet {
       // Each begins with another registry, so that the load is spread.
       const turned = registries.map((_, turn) => registries[(index + turn) % registries.length] as string);
       const onChange = (): void => announce.change();
-      return new SimulatedWorker({ id, registries: turned, token, address: `127.0.0.1:${port}`, folder, onChange });
+      const address = addresses[index % addresses.length] as string;
+      return new SimulatedWorker({ id, registries: turned, token, address, folder, onChange });
     });
     const fleet = new SimulatedFleet(workers, server, announce);
     context.atEnd(() => fleet.close());

@@ -1,0 +1,95 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { readServiceToken } from '@bms/auth';
+import type { BenchmarkContext } from '../benchmark';
+import { fillStore, VERSIONS_PER_MODEL } from '../filled-store';
+import { RouteProbe } from '../route-probe';
+import { RunningService } from '../running-service';
+import { SimulatedFleet } from '../simulated-fleet';
+import { storePlace } from '../store-place';
+import { startBenchProcess, type BenchProcess } from './bench-process';
+import type { Side } from './side';
+import { serviceFlags, type TransportKind } from './transport-server';
+
+export interface NoopMeshOptions {
+  readonly transport: TransportKind;
+  /** No-op workers, each a process that has every version ready. */
+  readonly workers: number;
+  /** Published models, of two versions each. */
+  readonly models: number;
+}
+
+const FILL_BOUND_MS = 60_000;
+const LOOK_MS = 20;
+const READY_BOUND_MS = 60_000;
+
+/** A real registry and a real router, with no-op workers of whom simulated ones tell the registry. */
+export class NoopMesh {
+  private constructor(
+    private readonly options: NoopMeshOptions,
+    readonly registry: RunningService,
+    readonly router: RunningService,
+    readonly workers: readonly BenchProcess[],
+    private readonly fleet: SimulatedFleet,
+  ) {}
+
+  /** Resolves once the router would send a request at once. @param name of its folder */
+  static async start(outer: BenchmarkContext, name: string, options: NoopMeshOptions): Promise<NoopMesh> {
+    const context = { ...outer, folder: join(outer.folder, name) };
+    mkdirSync(context.folder, { recursive: true });
+    const { transport, workers: size, models } = options;
+    const place = await storePlace({ ...context, store: 'embedded' });
+    const store = await place.open();
+    await fillStore(store, { models, workers: size, replicas: size }, AbortSignal.timeout(FILL_BOUND_MS));
+    await store.close();
+    const workers: BenchProcess[] = [];
+    for (let index = 0; index < size; index++) {
+      workers.push(await startBenchProcess(context, { script: 'noop-worker', flags: ['--transport', transport] }));
+    }
+    const registry = await RunningService.start(context, 'registry', 'registry', place.flags);
+    const token = readServiceToken(join(context.folder, 'data')) as string;
+    const probe = await RouteProbe.start(context, registry.grpc, token);
+    const addresses = workers.map(({ address }) => address);
+    const fleet = await SimulatedFleet.of(context, { size, registries: [registry.grpc], token, addresses });
+    fleet.start();
+    await probe.until(() => probe.readyVersions(size) === models * VERSIONS_PER_MODEL);
+    await probe.close();
+    const flags = ['--registry', registry.grpc, ...serviceFlags(transport)];
+    const router = await RunningService.start(context, 'router', 'router', flags);
+    await untilReady(router);
+    return new NoopMesh(options, registry, router, workers, fleet);
+  }
+
+  /** Through the router. */
+  get routed(): Side {
+    const workers = this.workers.map(({ pid }, index) => [`worker${index === 0 ? '' : index}`, pid] as const);
+    const pids = { front: this.router.pid, ...Object.fromEntries(workers) };
+    return { name: `routed (${this.options.transport})`, address: this.router.grpc, pids };
+  }
+
+  /** The first worker, without the router. */
+  get direct(): Side {
+    const [worker] = this.workers as [BenchProcess];
+    return {
+      name: `worker direct (${this.options.transport})`,
+      address: worker.address,
+      pids: { front: worker.pid },
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.fleet.close();
+    for (const one of [this.router, this.registry]) await one.stop('SIGKILL');
+    for (const worker of this.workers) await worker.stop();
+  }
+}
+
+async function untilReady(router: RunningService): Promise<void> {
+  const endMs = performance.now() + READY_BOUND_MS;
+  const url = `http://${String(router.facts['operations'])}/readyz`;
+  while (!(await fetch(url)).ok) {
+    if (performance.now() > endMs) throw new Error(`the router is not ready after ${READY_BOUND_MS} ms`);
+    await wait(LOOK_MS);
+  }
+}

@@ -1,0 +1,30 @@
+import { assertNever } from '@bms/contracts';
+import { GrpcServer } from '@bms/grpc';
+import type { Routes, Server } from '@bms/transport';
+
+/** The transports of the data plane, as the services' setting calls them. */
+export const TRANSPORTS = ['grpc-js'] as const;
+/** The one that services take by themselves. */
+export const OWN_TRANSPORT: TransportKind = 'grpc-js';
+export type TransportKind = (typeof TRANSPORTS)[number];
+
+export function parseTransport(text: string | undefined): TransportKind {
+  const kind = TRANSPORTS.find((one) => one === text);
+  if (kind === undefined) throw new Error(`--transport is ${text ?? 'missing'}: allowed is ${TRANSPORTS.join(', ')}`);
+  return kind;
+}
+
+/** A server of the transport, with a service's own limits. */
+export function transportServer(kind: TransportKind, routes: Routes): Server {
+  switch (kind) {
+    case 'grpc-js':
+      return new GrpcServer(routes);
+    default:
+      return assertNever(kind);
+  }
+}
+
+/** What tells a router or a worker its transport. */
+export function serviceFlags(_kind: TransportKind): readonly string[] {
+  return [];
+}
