@@ -1,7 +1,7 @@
 const NOT_LATIN1 = /[^\x00-\xff]/;
 const ALL_NOT_LATIN1 = new RegExp(NOT_LATIN1, 'g');
-/** Up to here a loop is faster than Buffer's write, which costs 57 ns whatever the length. */
-const SHORT_STRING = 20;
+/** Up to here a loop of 2 ns an octet is faster than Buffer's write, and the look before it, which start with 90. */
+const SHORT_STRING = 40;
 const QUESTION_MARK = 0x3f;
 
 /**
@@ -26,8 +26,8 @@ export function writeInteger(into: Buffer, at: number, first: number, mask: numb
  * Writes a string as it is, with its length (RFC 7541 §5.2). A character above U+00FF becomes a question mark: cut
  * down to its lower octet it could be a line feed (U+010A).
  *
- * Not Huffman-coded: that takes 3 ns an octet here and there, more than the sending of the fifth that it saves, and
- * what comes often goes by the tables anyway.
+ * Never Huffman-coded. What comes often goes by the tables; of the rest that would save a fifth, and cost more to write
+ * (measured: 110 ns for 21 octets, here 50) and to read (a fourth more).
  *
  * @returns the position behind it
  */
