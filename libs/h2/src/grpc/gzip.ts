@@ -1,6 +1,7 @@
 import { createGunzip, createInflate } from 'node:zlib';
 import { addAbortSignal, type Transform } from 'node:stream';
 import { BmsError, Reason } from '@bms/contracts';
+import { shown } from './field-rules';
 import type { Message } from './message';
 import { messageTooLarge } from './message-too-large';
 import { ownBytes } from './own-bytes';
@@ -60,7 +61,7 @@ function decoderOf(encoding: string): Transform {
     default:
       throw new BmsError(
         Reason.UNIMPLEMENTED,
-        `messages compressed by ${encoding} are not taken; ${ACCEPTED_ENCODINGS} are`,
+        `messages compressed by ${shown(encoding)} are not taken; ${ACCEPTED_ENCODINGS} are`,
       );
   }
 }
