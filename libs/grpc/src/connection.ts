@@ -2,17 +2,8 @@ import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { ownSockets } from './channel-internals';
-import type { SilenceLimits } from '@bms/transport';
+import type { SilenceLimits, TlsFiles } from '@bms/transport';
 import { watchSilence } from './silence-watch';
-
-/** What TLS needs, each in PEM. */
-export interface TlsFiles {
-  /** Whom to trust; the machine's own list by default. */
-  readonly ca?: Buffer | undefined;
-  /** Who we are, where the server asks: certificate and key, both or none. */
-  readonly cert?: Buffer | undefined;
-  readonly key?: Buffer | undefined;
-}
 
 /** What a connection needs to know; see GrpcChannelOptions. */
 export interface ConnectionOptions {

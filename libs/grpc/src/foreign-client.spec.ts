@@ -1,25 +1,26 @@
 import { health, reflectionV1 } from '@bms/contracts';
 import { HealthService, mergeRoutes, reflectionRoutes, type Codec } from '@bms/transport';
 import * as grpc from '@grpc/grpc-js';
-import { loopback, type Loopback } from './loopback.fixture';
+import { GrpcServer } from './grpc-server';
 
 const { SERVING, NOT_SERVING } = health.HealthCheckResponse_ServingStatus;
 const SERVICES = ['inference.GRPCInferenceService', 'grpc.health.v1.Health'];
 
-let mesh: Loopback;
+let server: GrpcServer;
 let client: grpc.Client;
 let healthService: HealthService;
 
 beforeEach(async () => {
   healthService = new HealthService();
   healthService.setServing(true);
-  mesh = await loopback(mergeRoutes(healthService.routes(), reflectionRoutes(SERVICES)));
-  client = new grpc.Client(`127.0.0.1:${mesh.port}`, grpc.credentials.createInsecure());
+  server = new GrpcServer(mergeRoutes(healthService.routes(), reflectionRoutes(SERVICES)));
+  const port = await server.listen({ host: '127.0.0.1', port: 0 });
+  client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
 });
 
 afterEach(async () => {
   client.close();
-  await mesh.close();
+  await server.close();
 });
 
 /** How a message goes over the wire, for grpc-js. */

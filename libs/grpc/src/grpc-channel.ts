@@ -2,41 +2,22 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BmsError, Reason } from '@bms/contracts';
 import {
   MESSAGE_LIMIT_BYTES_DEFAULT,
+  sendAll,
   type Bytes,
   type CallOptions,
   type Channel,
+  type ChannelOptions,
   type ChannelState,
 } from '@bms/transport';
 import { deadlineExceeded, notSent, type CallContext } from './call-failure';
-import { Connection, type ConnectionOptions, type TlsFiles } from './connection';
+import { Connection, type ConnectionOptions } from './connection';
 import { toGrpcMetadata } from './grpc-metadata';
 import { OutgoingCall } from './outgoing-call';
 
 /** All have defaults. */
-export interface GrpcChannelOptions {
-  /** The largest answer taken, in bytes; 64 MiB and 64 KiB by default: what a server sends may be a little more than it takes. */
-  readonly messageBytes?: number | undefined;
+export interface GrpcChannelOptions extends ChannelOptions {
   /** How many bytes of answers may be under way unread, per call and in all; 4 MiB by default. */
   readonly windowBytes?: number | undefined;
-  /** An attempt to connect that takes longer is broken off, and so is the wait of calls for it; 2000 ms by default. */
-  readonly connectTimeoutMs?: number | undefined;
-  /** The pause after the first failed attempt; 50 ms by default. Each further one is 1.6 times as long; of each, up to 40% is left out at random. */
-  readonly reconnectMinMs?: number | undefined;
-  /** The longest pause between attempts; 1000 ms by default. */
-  readonly reconnectMaxMs?: number | undefined;
-  /** While calls are in flight, a peer that nothing has come from for this long is asked whether it lives; 400 ms by default. */
-  readonly keepaliveMs?: number | undefined;
-  /** The same while none is; 2000 ms by default. */
-  readonly idleKeepaliveMs?: number | undefined;
-  /**
-   * When nothing at all has come for this long after the question, the connection is broken and its calls fail with WORKER_LOST; 3000 ms
-   * by default.
-   */
-  readonly keepaliveTimeoutMs?: number | undefined;
-  /** Encrypts the connection, in PEM; not encrypted by default. The certificate must be for the dialled host. */
-  readonly tls?: TlsFiles | undefined;
-  /** 0 to 1, for the jitter of pauses; Math.random by default. */
-  readonly random?: (() => number) | undefined;
 }
 
 /**
@@ -203,26 +184,4 @@ export class GrpcChannel implements Channel {
       listener(next.kind);
     }
   }
-}
-
-/** Sends requests as fast as the connection takes them, until they or the call end. */
-async function sendAll(requests: AsyncIterable<Bytes>, call: OutgoingCall): Promise<void> {
-  const iterator = requests[Symbol.asyncIterator]();
-  for (;;) {
-    let next: IteratorResult<Bytes> | undefined;
-    await call.orEnd((done) => {
-      iterator.next().then(
-        (result) => {
-          next = result;
-          done();
-        },
-        (error: unknown) => call.fail(error),
-      );
-    });
-    if (call.ended || next === undefined) break;
-    if (next.done === true) return call.endWrites();
-    await call.write(next.value);
-  }
-  // Not waited for: a generator that waits for its next request never gets to its end.
-  iterator.return?.().catch(() => {});
 }

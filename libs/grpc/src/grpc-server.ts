@@ -9,26 +9,18 @@ import {
   type ListenAddress,
   type Routes,
   type Server,
-  type ServerLimits,
+  type ServerOptions,
 } from '@bms/transport';
 import * as grpc from '@grpc/grpc-js';
-import { failure, IncomingCall, type OnInternalError, type RawCall } from './incoming-call';
+import { failure, IncomingCall, type RawCall } from './incoming-call';
 import { explainStatuses } from './own-answers';
 import { onSession, passUnknownMethods, widenWindows } from './server-internals';
 import { watchSilence } from './silence-watch';
 
-export interface GrpcServerOptions extends ServerLimits {
-  /** Told of errors that callers only see as INTERNAL, to be logged; ignored by default. */
-  readonly onInternalError?: OnInternalError | undefined;
+/** All have defaults. */
+export interface GrpcServerOptions extends ServerOptions {
   /** How many bytes of requests may be under way unread, per call and per connection; 4 MiB by default. */
   readonly windowBytes?: number | undefined;
-  /**
-   * A caller with calls here of whom nothing at all comes for this long, not even the answer to a PING, is taken for gone, and
-   * its calls are aborted; 10,000 ms by default.
-   */
-  readonly callerTimeoutMs?: number | undefined;
-  /** How the error about a message that is too large names the setting to change; `messageLimit` by default. */
-  readonly messageLimitSetting?: string | undefined;
 }
 
 const WINDOW_BYTES_DEFAULT = 4 * 1024 * 1024;

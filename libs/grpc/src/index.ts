@@ -1,3 +1,2 @@
-export type { TlsFiles } from './connection';
 export { GrpcChannel, type GrpcChannelOptions } from './grpc-channel';
 export { GrpcServer, type GrpcServerOptions } from './grpc-server';

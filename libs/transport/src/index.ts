@@ -10,6 +10,7 @@ export * from './listen-failure';
 export * from './message-queue';
 export * from './metadata';
 export * from './reflection.handler';
+export * from './send-all';
 export * from './server';
 export * from './silence-meter';
 export * from './status';

@@ -23,4 +23,17 @@ export interface ServerLimits {
   readonly concurrentStreams?: number;
 }
 
+/** What any server takes; all have defaults. */
+export interface ServerOptions extends ServerLimits {
+  /** Told of errors that callers only see as INTERNAL, to be logged, with the path of the call; ignored by default. */
+  readonly onInternalError?: ((error: unknown, path: string) => void) | undefined;
+  /**
+   * A caller with calls here of whom nothing at all comes for this long, not even the answer to a PING, is taken for gone, and
+   * its calls are aborted; 10,000 ms by default.
+   */
+  readonly callerTimeoutMs?: number | undefined;
+  /** How the error about a message that is too large names the setting to change; `messageLimit` by default. */
+  readonly messageLimitSetting?: string | undefined;
+}
+
 export const MESSAGE_LIMIT_BYTES_DEFAULT = 64 * 1024 * 1024;

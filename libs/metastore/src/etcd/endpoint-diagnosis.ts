@@ -1,6 +1,6 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import type { TlsFiles } from '@bms/grpc';
+import type { TlsFiles } from '@bms/transport';
 
 /** Why there is no connection to an endpoint. */
 interface Diagnosis {

@@ -1,6 +1,13 @@
 import { assertNever, etcd } from '@bms/contracts';
-import { GrpcChannel, type TlsFiles } from '@bms/grpc';
-import { createClient, Metadata, type CallOptions, type ChannelState, type Client } from '@bms/transport';
+import { GrpcChannel } from '@bms/grpc';
+import {
+  createClient,
+  Metadata,
+  type CallOptions,
+  type ChannelState,
+  type Client,
+  type TlsFiles,
+} from '@bms/transport';
 import type { Clock } from '../clock';
 import type { AuthToken } from './auth-token';
 import type { HistoryGuard } from './history-guard';

@@ -1,4 +1,4 @@
-import type { TlsFiles } from '@bms/grpc';
+import type { TlsFiles } from '@bms/transport';
 import { systemClock, type Clock } from '../clock';
 import { keyBytes } from '../key-bytes';
 import { StoreOpenError } from '../meta-store';

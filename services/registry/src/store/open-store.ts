@@ -1,4 +1,4 @@
-import type { TlsFiles } from '@bms/grpc';
+import type { TlsFiles } from '@bms/transport';
 import { StartError } from '@bms/lifecycle';
 import { openEmbeddedStore, openEtcdStore, StoreOpenError, type MetaStore } from '@bms/metastore';
 import { storeFolder, type RegistryConfig } from '../config';

@@ -1,26 +1,35 @@
-import { type Bytes, type Channel, type ChannelState, type Route, type Routes } from '@bms/transport';
-import { GrpcChannel, type GrpcChannelOptions } from './grpc-channel';
-import { GrpcServer, type GrpcServerOptions } from './grpc-server';
+import type { Bytes, Route, Routes } from '../call';
+import type { Channel, ChannelOptions, ChannelState } from '../channel';
+import type { Server, ServerOptions } from '../server';
+import type { TransportKit } from './transport-kit.testkit';
+
+/** What a {@link loopback} of some kit is made of. */
+export type LoopbackParts = [
+  routes: Readonly<Record<string, Route>> | Routes,
+  serverOptions?: ServerOptions,
+  channelOptions?: ChannelOptions,
+];
 
 /** A server on a free port and a channel to it. */
 export interface Loopback {
-  readonly server: GrpcServer;
-  readonly channel: GrpcChannel;
+  readonly server: Server;
+  readonly channel: Channel;
   readonly port: number;
   readonly close: () => Promise<void>;
 }
 
 export async function loopback(
+  kit: TransportKit,
   routes: Readonly<Record<string, Route>> | Routes,
-  serverOptions: GrpcServerOptions = {},
-  channelOptions: GrpcChannelOptions = {},
+  serverOptions: ServerOptions = {},
+  channelOptions: ChannelOptions = {},
 ): Promise<Loopback> {
-  const server = new GrpcServer(
+  const server = kit.server(
     routes instanceof Map ? (routes as Routes) : new Map(Object.entries(routes)),
     serverOptions,
   );
   const port = await server.listen({ host: '127.0.0.1', port: 0 });
-  const channel = new GrpcChannel(`127.0.0.1:${port}`, channelOptions);
+  const channel = kit.channel(`127.0.0.1:${port}`, channelOptions);
   return {
     server,
     channel,

@@ -1,0 +1,68 @@
+import { ErrorCode } from '../frames/error-code';
+import { ConnectionError } from '../frames/h2-error';
+import type { ConnectionLimits } from '../limits';
+import { TokenBucket } from './token-bucket';
+
+/** Empty DATA frames in a row that end nothing. */
+const EMPTY_DATA_MAX = 1;
+
+/** Ends a connection whose peer keeps us busy with what is legal one by one. Each method throws ConnectionError. */
+export class AbuseGuard {
+  private readonly resets: TokenBucket;
+  private readonly glitches: TokenBucket;
+  private emptyData = 0;
+  private lastPingMs = -Infinity;
+  private strikes = 0;
+
+  constructor(
+    private readonly limits: ConnectionLimits,
+    private readonly now: () => number,
+  ) {
+    this.resets = new TokenBucket(limits.resets, now());
+    this.glitches = new TokenBucket(limits.glitches, now());
+  }
+
+  /** A stream ended by the peer's doing: reset by it, refused, or reset by us for what it sent. */
+  reset(): void {
+    if (!this.resets.take(this.now())) throw calm('streams are reset or refused too often');
+  }
+
+  /** A frame that carries nothing. */
+  glitch(): void {
+    if (!this.glitches.take(this.now())) throw calm('too many frames that carry nothing');
+  }
+
+  /** A DATA frame came to its end. */
+  data(bytes: number, ended: boolean): void {
+    if (bytes > 0 || ended) {
+      this.emptyData = 0;
+      return;
+    }
+    this.emptyData += 1;
+    if (this.emptyData > EMPTY_DATA_MAX) this.glitchTen();
+  }
+
+  ping(): void {
+    const nowMs = this.now();
+    const early = nowMs - this.lastPingMs < this.limits.pingEveryMs;
+    this.lastPingMs = nowMs;
+    if (!early) return;
+    this.strikes += 1;
+    if (this.strikes >= this.limits.pingStrikes) throw calm('too many pings');
+  }
+
+  /** We have sent something that a peer may well wait for: it may ask again whether we live. */
+  answered(): void {
+    this.strikes = 0;
+    this.lastPingMs = -Infinity;
+  }
+
+  /** Empty frames in a row have no honest use. */
+  private glitchTen(): void {
+    for (let i = 0; i < 10; i++) this.glitch();
+  }
+}
+
+function calm(why: string): ConnectionError {
+  return new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, why);
+}

@@ -1,0 +1,182 @@
+import { BmsError, Reason } from '@bms/contracts';
+import { Metadata, STATUS_DETAILS, statusOf, type Bytes, type ServerCall } from '@bms/transport';
+import { asBuffer } from '../as-buffer';
+import type { Stream, StreamEnd, StreamListener } from '../connection/stream';
+import { encodeBinary } from '../grpc/binary-values';
+import { appendMetadata } from '../grpc/metadata-fields';
+import { unfold } from '../grpc/gzip';
+import type { Message } from '../grpc/message';
+import { messagePrefix } from '../grpc/message-prefix';
+import { encodeMessage } from '../grpc/percent-encoding';
+import type { RequestHead } from '../grpc/request-head';
+import type { ServerConnection } from './server-connection';
+
+/** What all calls of a server share. */
+export interface CallSettings {
+  readonly messageLimitBytes: number;
+  /** What whoever sends a larger one is told to do. */
+  readonly tooLargeRemedy: string;
+  /** Told of errors that callers only see as INTERNAL. */
+  readonly onInternalError: (error: unknown, path: string) => void;
+}
+
+const RESPONSE_HEAD: readonly string[] = [':status', '200', 'content-type', 'application/grpc'];
+/** The longest that a timer can be set for; a later deadline is looked at when it ends. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** One call as its handler sees it; how requests come and answers go is up to the two kinds that extend it. */
+export abstract class IncomingCall implements ServerCall, StreamListener {
+  readonly path: string;
+  readonly trailers = new Metadata();
+  readonly deadlineMs: number | undefined;
+  /** Set once the status was sent or can no longer be sent; what happens afterwards concerns nobody. */
+  protected over = false;
+  private aborter: AbortController | undefined;
+  private abortReason: BmsError | undefined;
+  private headSent = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    protected readonly stream: Stream,
+    protected readonly head: RequestHead,
+    private readonly connection: ServerConnection,
+    protected readonly settings: CallSettings,
+  ) {
+    this.path = head.path;
+    const { timeoutMs } = head;
+    if (timeoutMs === undefined) return;
+    this.deadlineMs = Date.now() + timeoutMs;
+    this.timer = setTimeout(() => this.onDeadline(), Math.min(timeoutMs, TIMER_MAX_MS));
+  }
+
+  get metadata(): Metadata {
+    return this.head.metadata;
+  }
+
+  get peer(): string {
+    const { remoteAddress = '', remotePort = 0 } = this.connection.socket;
+    return `${remoteAddress}:${remotePort}`;
+  }
+
+  /** Made when it is asked for: most calls end before anybody does. */
+  get signal(): AbortSignal {
+    if (this.aborter === undefined) {
+      this.aborter = new AbortController();
+      if (this.abortReason !== undefined) this.aborter.abort(this.abortReason);
+    }
+    return this.aborter.signal;
+  }
+
+  abstract onData(bytes: Buffer, ended: boolean): void;
+  abstract onDrain(): void;
+  /** Whoever waits for something of this call waits in vain. */
+  protected abstract wake(reason: BmsError): void;
+
+  onHeaders(_fields: string[], _tooLarge: boolean, ended: boolean): void {
+    if (ended) this.onData(Buffer.alloc(0), true);
+  }
+
+  onReset({ by }: StreamEnd): void {
+    if (this.over) return;
+    const why = by === 'us' ? 'broke the rules of HTTP/2' : 'is gone';
+    this.abort(new BmsError(Reason.CANCELLED, `the caller of ${this.path} ${why}`));
+  }
+
+  /** A message as it was before it was compressed, if it was. */
+  protected content(message: Message): Bytes | Promise<Bytes> {
+    if (!message.compressed) return message.bytes;
+    const { messageLimitBytes: limitBytes, tooLargeRemedy: remedy } = this.settings;
+    return unfold(message, this.head.encoding, { limitBytes, remedy, signal: this.signal });
+  }
+
+  protected handlerBegun(): void {
+    this.connection.handlerBegun();
+  }
+
+  protected handlerEnded(): void {
+    this.connection.handlerEnded();
+  }
+
+  /** Sends one answer. False: the peer reads slowly, wait for {@link onDrain}. */
+  protected sendMessage(bytes: Bytes): boolean {
+    this.sendHead();
+    return this.stream.sendData(messagePrefix(bytes.byteLength), asBuffer(bytes), false);
+  }
+
+  /** Ends the call by what its handler threw, or well. */
+  protected finish(error?: unknown): void {
+    const aborted = this.over;
+    this.over = true;
+    clearTimeout(this.timer);
+    if (error !== undefined) this.report(error, aborted);
+    if (aborted) return;
+    this.stream.stopsPeer = true;
+    if (error === undefined) this.sendSuccess();
+    else this.sendFailure(error);
+  }
+
+  /** The call is over before its handler has ended, which is told so. */
+  private abort(reason: BmsError): void {
+    this.over = true;
+    clearTimeout(this.timer);
+    this.abortReason = reason;
+    this.aborter?.abort(reason);
+    this.wake(reason);
+  }
+
+  private onDeadline(): void {
+    if (this.over) return;
+    const leftMs = (this.deadlineMs ?? 0) - Date.now();
+    if (leftMs > 0) {
+      this.timer = setTimeout(() => this.onDeadline(), Math.min(leftMs, TIMER_MAX_MS));
+      return;
+    }
+    const reason = new BmsError(Reason.DEADLINE_EXCEEDED, `the deadline of ${this.path} passed before it was answered`);
+    this.stream.stopsPeer = true;
+    this.sendFailure(reason);
+    this.abort(reason);
+  }
+
+  private sendHead(): void {
+    if (this.headSent) return;
+    this.headSent = true;
+    this.stream.sendHeaders(RESPONSE_HEAD, false);
+  }
+
+  private sendSuccess(): void {
+    const fields: string[] = ['grpc-status', '0'];
+    try {
+      appendMetadata(fields, this.trailers);
+    } catch (error) {
+      this.settings.onInternalError(error, this.path); // the handler's bug, though the error says INVALID_REQUEST
+      this.sendFailure(new Error('the trailers cannot be sent', { cause: error }));
+      return;
+    }
+    this.sendHead();
+    this.stream.sendTrailers(fields);
+  }
+
+  private sendFailure(error: unknown): void {
+    const fields = this.headSent ? [] : [...RESPONSE_HEAD];
+    const { code, message, details } = statusOf(error);
+    fields.push('grpc-status', `${code}`, 'grpc-message', encodeMessage(message));
+    if (details !== undefined) fields.push(STATUS_DETAILS, encodeBinary(details));
+    try {
+      appendMetadata(fields, this.trailers);
+    } catch {
+      // the error matters more than trailers that cannot be sent
+    }
+    if (this.headSent) this.stream.sendTrailers(fields);
+    else this.stream.sendHeaders(fields, true);
+  }
+
+  private report(error: unknown, aborted: boolean): void {
+    if (aborted && (error === this.abortReason || isAbort(error))) return;
+    const expected = error instanceof BmsError && error.reason !== Reason.INTERNAL;
+    if (!expected) this.settings.onInternalError(error, this.path);
+  }
+}
+
+function isAbort(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError';
+}

@@ -1,0 +1,44 @@
+import { STATUS_DETAILS, statusOf } from '@bms/transport';
+import type { Stream, StreamListener } from '../connection/stream';
+import { encodeBinary } from '../grpc/binary-values';
+import { encodeMessage } from '../grpc/percent-encoding';
+
+/** A request that gets no further: it is answered at once, and what still comes of it is ignored. */
+abstract class Refused implements StreamListener {
+  constructor(
+    private readonly stream: Stream,
+    answer: readonly string[],
+  ) {
+    stream.stopsPeer = true;
+    stream.sendHeaders(answer, true);
+  }
+
+  onHeaders(): void {}
+
+  onData(bytes: Buffer): void {
+    this.stream.consume(bytes.length);
+  }
+
+  onDrain(): void {}
+
+  onReset(): void {}
+}
+
+/** Answered with a status of gRPC. */
+export class Refusal extends Refused {
+  constructor(stream: Stream, error: unknown) {
+    const { code, message, details } = statusOf(error);
+    super(stream, [
+      ...[':status', '200', 'content-type', 'application/grpc'],
+      ...['grpc-status', `${code}`, 'grpc-message', encodeMessage(message)],
+      ...(details === undefined ? [] : [STATUS_DETAILS, encodeBinary(details)]),
+    ]);
+  }
+}
+
+/** No call of gRPC: answered in HTTP's words. */
+export class HttpRefusal extends Refused {
+  constructor(stream: Stream, httpStatus: 405 | 415) {
+    super(stream, [':status', `${httpStatus}`, ...(httpStatus === 405 ? ['allow', 'POST'] : [])]);
+  }
+}
