@@ -7,7 +7,7 @@ import { frameHead, type RequestTemplate } from './request-template';
 
 const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE] = [0, 1, 3, 4, 6, 7, 8] as const;
 const [END_STREAM, ACK, END_HEADERS, PADDED] = [0x1, 0x1, 0x4, 0x8] as const;
-const INITIAL_WINDOW_SIZE = 4;
+const [MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE] = [3, 4] as const;
 const STREAM_MAX = 2 ** 31 - 1;
 const REPLENISH_BYTES = 2 ** 28;
 const GRPC_PREFIX_BYTES = 5;
@@ -46,6 +46,9 @@ export class LoadConnection implements FrameVisitor {
   private readonly calls = new Map<number, Call>();
   /** Of calls whose body waits for credit, in the order of their start. */
   private readonly waiting = new Set<number>();
+  /** Of calls that the peer does not take yet, since it has as many as it allows. */
+  private held: number[] = [];
+  private streamsMax = Infinity;
   private readonly frames = new AnswerFrames(this);
   private out: Buffer[] = [];
   private flushing = false;
@@ -78,13 +81,21 @@ export class LoadConnection implements FrameVisitor {
   }
 
   get inFlight(): number {
-    return this.calls.size;
+    return this.calls.size + this.held.length;
   }
 
-  /** Begins a call. @param sentAtMs what its latency counts from, by `performance.now` */
+  /**
+   * Begins a call, or as soon as the peer takes one more.
+   * @param sentAtMs what its latency counts from, by the clock of `sharedClockMs`
+   */
   call(sentAtMs: number): void {
+    if (this.failure !== undefined) return this.options.onAnswer(sentAtMs, this.failure);
+    if (this.calls.size >= this.streamsMax) this.held.push(sentAtMs);
+    else this.open(sentAtMs);
+  }
+
+  private open(sentAtMs: number): void {
     const { nextStream: stream, options } = this;
-    if (this.failure !== undefined) return options.onAnswer(sentAtMs, this.failure);
     if (stream > STREAM_MAX) throw new Error('the connection has used up its streams');
     this.nextStream += 2;
     this.calls.set(stream, {
@@ -153,8 +164,9 @@ export class LoadConnection implements FrameVisitor {
 
   private onSettings(bytes: Buffer, start: number, end: number): void {
     for (let at = start; at + 6 <= end; at += 6) {
-      if (bytes.readUInt16BE(at) !== INITIAL_WINDOW_SIZE) continue;
-      const size = bytes.readUInt32BE(at + 2);
+      const [id, size] = [bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2)];
+      if (id === MAX_CONCURRENT_STREAMS) this.streamsMax = size;
+      if (id !== INITIAL_WINDOW_SIZE) continue;
       for (const call of this.calls.values()) call.windowBytes += size - this.streamWindowBytes;
       this.streamWindowBytes = size;
     }
@@ -206,10 +218,13 @@ export class LoadConnection implements FrameVisitor {
     this.calls.delete(stream);
     this.waiting.delete(stream);
     this.options.onAnswer(call.sentAtMs, failure);
+    const next = this.held.shift();
+    if (next !== undefined) this.call(next);
   }
 
   private failAll(why: string): void {
     for (const stream of [...this.calls.keys()]) this.end(stream, why);
+    for (const sentAtMs of this.held.splice(0)) this.options.onAnswer(sentAtMs, why);
   }
 
   private write(bytes: Buffer): void {

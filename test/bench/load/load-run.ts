@@ -67,12 +67,12 @@ export class LoadRun {
       case 'warming':
         if (failure !== undefined) throw new Error(`a request of the warm-up failed: ${failure}`);
         this.warmed += 1;
-        if (this.warmed < this.job.warmUp) connection.call(performance.now());
+        if (this.warmed < this.job.warmUp) connection.call(sharedClockMs());
         else if (this.connections.every(({ inFlight }) => inFlight === 0)) this.afterWarmUp();
         return;
       case 'measuring':
         this.count(sentAtMs, failure);
-        if (this.job.pace.kind === 'closed' && connection.failure === undefined) connection.call(performance.now());
+        if (this.job.pace.kind === 'closed' && connection.failure === undefined) connection.call(sharedClockMs());
         return;
       case 'draining':
         this.count(sentAtMs, failure);
@@ -92,7 +92,7 @@ export class LoadRun {
   private count(sentAtMs: number, failure: string | undefined): void {
     this.answers += 1;
     if (failure === undefined) {
-      this.record.add((performance.now() - sentAtMs) * 1_000);
+      this.record.add((sharedClockMs() - sentAtMs) * 1_000);
     } else {
       this.failed += 1;
       this.firstFailure ??= failure;
@@ -103,7 +103,7 @@ export class LoadRun {
 
   private fill(inFlight: number): void {
     for (const connection of this.connections) {
-      for (let index = 0; index < inFlight; index++) connection.call(performance.now());
+      for (let index = 0; index < inFlight; index++) connection.call(sharedClockMs());
     }
   }
 
@@ -118,7 +118,7 @@ export class LoadRun {
     const { until } = this.job;
     this.phase = 'measuring';
     this.cpuBefore = this.cpuNow();
-    this.startedAtMs = performance.now();
+    this.startedAtMs = sharedClockMs();
     if (until.kind === 'time') setTimeout(() => this.endOfMeasuring(), until.ms);
   }
 
@@ -130,7 +130,7 @@ export class LoadRun {
     this.pacer = new Worker(join(__dirname, 'pacer.js'), { workerData: { perSecond } });
     this.pacer.on('message', (message: PacerMessage) => {
       if ('startedAtMs' in message) {
-        firstDueMs = message.startedAtMs + everyMs - (sharedClockMs() - performance.now());
+        firstDueMs = message.startedAtMs + everyMs;
         return this.measure();
       }
       for (; sent < message.due && this.phase === 'measuring'; sent++) {
@@ -144,7 +144,7 @@ export class LoadRun {
 
   private endOfMeasuring(): void {
     if (this.phase !== 'measuring') return;
-    this.seconds = (performance.now() - this.startedAtMs) / 1_000;
+    this.seconds = (sharedClockMs() - this.startedAtMs) / 1_000;
     const used = Object.entries(this.cpuNow()).map(([role, now]) => [role, now - (this.cpuBefore[role] ?? 0)] as const);
     this.cpuSeconds = Object.fromEntries(used);
     void this.pacer?.terminate();

@@ -7,9 +7,21 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { BenchmarkContext } from '../benchmark';
 import type { BenchProcess } from './bench-process';
 import { freePort } from './free-port';
+import type { Side } from './side';
+
+/** In front of a worker; undefined, said aloud, where nginx is not installed. */
+export async function nginxSide(context: BenchmarkContext, worker: Side): Promise<Side | undefined> {
+  const version = nginxVersion();
+  if (version === undefined) {
+    context.say('nginx is NOT INSTALLED: it is left out, and so are the figures that compare with it');
+    return undefined;
+  }
+  const { pid, address } = await startNginx(context, worker.address);
+  return { name: `${version} grpc_pass`, address, pids: { front: pid, worker: worker.pids['front'] as number } };
+}
 
 /** As `nginx -v` says it; undefined where nginx is not in the path. */
-export function nginxVersion(): string | undefined {
+function nginxVersion(): string | undefined {
   const { error, stderr } = spawnSync('nginx', ['-v'], { encoding: 'utf8' });
   return error === undefined ? /nginx\/\S+/.exec(stderr)?.[0] : undefined;
 }
@@ -21,7 +33,7 @@ const START_BOUND_MS = 5_000;
  * nginx with `grpc_pass` in front of one server: one process, connections kept at both ends, no log, buffers that hold the largest
  * bodies measured, so that it is not slowed by a setting.
  */
-export async function startNginx(context: BenchmarkContext, upstream: string): Promise<BenchProcess> {
+async function startNginx(context: BenchmarkContext, upstream: string): Promise<BenchProcess> {
   const folder = mkdtempSync(join(context.folder, 'nginx-'));
   const port = await freePort();
   const config = join(folder, 'nginx.conf');

@@ -26,13 +26,27 @@ const READY_BOUND_MS = 60_000;
 
 /** A real registry and a real router, with no-op workers of whom simulated ones tell the registry. */
 export class NoopMesh {
+  /** Through the router. */
+  readonly routed: Side;
+  /** The first worker, without the router. */
+  readonly direct: Side;
+
   private constructor(
-    private readonly options: NoopMeshOptions,
+    { transport }: NoopMeshOptions,
     readonly registry: RunningService,
     readonly router: RunningService,
     readonly workers: readonly BenchProcess[],
     private readonly fleet: SimulatedFleet,
-  ) {}
+  ) {
+    const pids = workers.map(({ pid }, index) => [`worker${index === 0 ? '' : index}`, pid] as const);
+    const [first] = workers as [BenchProcess];
+    this.routed = {
+      name: `routed (${transport})`,
+      address: router.grpc,
+      pids: { front: router.pid, ...Object.fromEntries(pids) },
+    };
+    this.direct = { name: `worker direct (${transport})`, address: first.address, pids: { front: first.pid } };
+  }
 
   /** Resolves once the router would send a request at once. @param name of its folder */
   static async start(outer: BenchmarkContext, name: string, options: NoopMeshOptions): Promise<NoopMesh> {
@@ -59,23 +73,6 @@ export class NoopMesh {
     const router = await RunningService.start(context, 'router', 'router', flags);
     await untilReady(router);
     return new NoopMesh(options, registry, router, workers, fleet);
-  }
-
-  /** Through the router. */
-  get routed(): Side {
-    const workers = this.workers.map(({ pid }, index) => [`worker${index === 0 ? '' : index}`, pid] as const);
-    const pids = { front: this.router.pid, ...Object.fromEntries(workers) };
-    return { name: `routed (${this.options.transport})`, address: this.router.grpc, pids };
-  }
-
-  /** The first worker, without the router. */
-  get direct(): Side {
-    const [worker] = this.workers as [BenchProcess];
-    return {
-      name: `worker direct (${this.options.transport})`,
-      address: worker.address,
-      pids: { front: worker.pid },
-    };
   }
 
   async stop(): Promise<void> {

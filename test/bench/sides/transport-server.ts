@@ -1,11 +1,12 @@
 import { assertNever } from '@bms/contracts';
 import { GrpcServer } from '@bms/grpc';
+import { H2Server, MESH_LIMITS } from '@bms/h2';
 import type { Routes, Server } from '@bms/transport';
 
 /** The transports of the data plane, as the services' setting calls them. */
-export const TRANSPORTS = ['grpc-js'] as const;
+export const TRANSPORTS = ['h2', 'grpc-js'] as const;
 /** The one that services take by themselves. */
-export const OWN_TRANSPORT: TransportKind = 'grpc-js';
+export const OWN_TRANSPORT: TransportKind = 'h2';
 export type TransportKind = (typeof TRANSPORTS)[number];
 
 export function parseTransport(text: string | undefined): TransportKind {
@@ -14,9 +15,11 @@ export function parseTransport(text: string | undefined): TransportKind {
   return kind;
 }
 
-/** A server of the transport, with a service's own limits. */
+/** A server of the transport, with a worker's own limits. */
 export function transportServer(kind: TransportKind, routes: Routes): Server {
   switch (kind) {
+    case 'h2':
+      return new H2Server(routes, { limits: MESH_LIMITS });
     case 'grpc-js':
       return new GrpcServer(routes);
     default:

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { h2load, h2loadVersion } from '../load/h2load';
 import type { LoadJob, LoadResult, Pace } from '../load/load-job';
 import { startLoad } from '../load/start-load';
@@ -9,6 +10,8 @@ import type { Workload } from './workload';
 const GRPC_PREFIX_BYTES = 5;
 /** Of all that are in flight together. */
 const PILOT_ROUNDS = 5;
+/** Until a load process has begun, and after what it is beside has ended. */
+const BUSY_BEFORE_MS = 1_000;
 
 export const LOAD_KNOBS = {
   warmUp: { about: 'requests before a side is measured for the first time', value: 30_000, tiny: 20 },
@@ -44,6 +47,17 @@ export class LoadGenerator {
       perSecond === undefined ? { kind: 'closed', inFlight: workload.inFlight } : { kind: 'open', perSecond };
     const until = { kind: 'time', ms: this.knobs.runMs } as const;
     return measurementOf(side, await startLoad({ ...jobOf(side, workload), pace, until }));
+  }
+
+  /** Does the work while the side is kept busy by other requests, whose answers are checked as well. */
+  async beside<T>(side: Side, busy: Workload, work: () => Promise<T>): Promise<T> {
+    await this.warm(side, busy);
+    const pace = { kind: 'closed', inFlight: busy.inFlight } as const;
+    const until = { kind: 'time', ms: this.knobs.runMs + 2 * BUSY_BEFORE_MS } as const;
+    const neighbours = startLoad({ ...jobOf(side, busy), pace, until });
+    const [result] = await Promise.all([wait(BUSY_BEFORE_MS).then(work), neighbours]);
+    measurementOf(side, await neighbours);
+    return result;
   }
 
   /** So many requests and no warm-up before them. */

@@ -2,7 +2,7 @@ import { defineBenchmark, type BenchmarkContext, type BenchmarkResult, type Figu
 import { judged, unmeasured } from '../figures';
 import { rounded } from '../percentiles';
 import { startBenchProcess } from '../sides/bench-process';
-import { nginxVersion, startNginx } from '../sides/nginx-front';
+import { nginxSide } from '../sides/nginx-front';
 import { NoopMesh } from '../sides/noop-mesh';
 import type { Side } from '../sides/side';
 import { OWN_TRANSPORT, TRANSPORTS } from '../sides/transport-server';
@@ -76,17 +76,6 @@ async function startSides(context: BenchmarkContext): Promise<Sides> {
     grpcJs: await bare('bare grpc-js', 'sides/grpc-js-server'),
     nodeHttp2: await bare('bare node:http2', 'sides/http2-server'),
   };
-}
-
-/** In front of the same worker; undefined, said aloud, where nginx is not installed. */
-export async function nginxSide(context: BenchmarkContext, worker: Side): Promise<Side | undefined> {
-  const version = nginxVersion();
-  if (version === undefined) {
-    context.say('nginx is NOT INSTALLED: it is left out, and so are the figures that compare with it');
-    return undefined;
-  }
-  const { pid, address } = await startNginx(context, worker.address);
-  return { name: `${version} grpc_pass`, address, pids: { front: pid, worker: worker.pids['front'] as number } };
 }
 
 function resultOf(sides: Sides, byConcurrency: ByPlace, bySize: ByPlace): BenchmarkResult {
