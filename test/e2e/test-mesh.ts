@@ -36,7 +36,8 @@ export class TestMesh {
   static async start(options: TestMeshOptions = {}): Promise<TestMesh> {
     const data = options.data ?? mkdtempSync(join(tmpdir(), 'bms-e2e-'));
     for (let attempt = 0; ; attempt++) {
-      const portBase = 12_000 + 500 * Math.floor(Math.random() * 80);
+      // Below the ports that systems give to outgoing connections (32,768 and up): a service that starts again finds its own free.
+      const portBase = 12_000 + 500 * Math.floor(Math.random() * 40);
       const flags = ['up', '--data', data, '--port-base', String(portBase), ...(options.flags ?? [])];
       if (options.example ?? true) flags.push('--example');
       // A group of its own, so that a test can kill all of it as a terminal or an operator would.
