@@ -6,6 +6,12 @@ import { TokenBucket } from './token-bucket';
 /** Empty DATA frames in a row that end nothing. */
 const EMPTY_DATA_MAX = 1;
 
+/** Less is not worth a WINDOW_UPDATE, unless it is all that there was. */
+const SMALL_UPDATE_BYTES = 1_024;
+/** One for the stream, one for the connection. */
+const UPDATES_PER_ANSWER = 2;
+const SMALL_UPDATES_MAX = 1_000;
+
 /** Ends a connection whose peer keeps us busy with what is legal one by one. Each method throws ConnectionError. */
 export class AbuseGuard {
   private readonly resets: TokenBucket;
@@ -13,6 +19,8 @@ export class AbuseGuard {
   private emptyData = 0;
   private lastPingMs = -Infinity;
   private strikes = 0;
+  /** Small WINDOW_UPDATEs that are still owed to DATA of ours. */
+  private smallUpdates = 0;
 
   constructor(
     private readonly limits: ConnectionLimits,
@@ -25,6 +33,13 @@ export class AbuseGuard {
   /** A stream ended by the peer's doing: reset by it, refused, or reset by us for what it sent. */
   reset(): void {
     if (!this.resets.take(this.now())) throw calm('streams are reset or refused too often');
+  }
+
+  /** A WINDOW_UPDATE came: honest receivers send a large one now and then, or a small one for each answer that they get. */
+  windowUpdate(bytes: number): void {
+    if (bytes >= SMALL_UPDATE_BYTES) return;
+    if (this.smallUpdates > 0) this.smallUpdates -= 1;
+    else this.glitch();
   }
 
   /** A frame that carries nothing. */
@@ -55,6 +70,7 @@ export class AbuseGuard {
   answered(): void {
     this.strikes = 0;
     this.lastPingMs = -Infinity;
+    if (this.smallUpdates < SMALL_UPDATES_MAX) this.smallUpdates += UPDATES_PER_ANSWER;
   }
 
   /** Empty frames in a row have no honest use. */

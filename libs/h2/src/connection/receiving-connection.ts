@@ -15,6 +15,7 @@ export abstract class ReceivingConnection extends Connection implements FrameSin
   private readonly reader: FrameReader;
   private block: HeaderBlock | undefined;
   private frameDataBytes = 0;
+  private settingsAcknowledged = false;
 
   protected constructor(socket: Socket, options: ConnectionOptions, role: 'server' | 'client') {
     super(socket, options, role);
@@ -186,7 +187,7 @@ export abstract class ReceivingConnection extends Connection implements FrameSin
   private onWindowUpdate(streamId: number, payload: Buffer): void {
     requireLength('WINDOW_UPDATE', payload, 4);
     const bytes = payload.readUInt32BE(0) & 0x7fffffff;
-    if (bytes < SMALL_UPDATE_BYTES) this.guard.glitch();
+    this.guard.windowUpdate(bytes);
     if (streamId === 0) {
       if (bytes === 0) throw protocolError('a WINDOW_UPDATE of 0');
       this.turns.windowBytes += bytes;
@@ -222,7 +223,12 @@ export abstract class ReceivingConnection extends Connection implements FrameSin
 
   private onSettings(flags: number, streamId: number, payload: Buffer): void {
     if (streamId !== 0) throw protocolError('SETTINGS of a stream');
-    if ((flags & Flag.ACK) !== 0) return requireLength('SETTINGS with ACK', payload, 0);
+    if ((flags & Flag.ACK) !== 0) {
+      requireLength('SETTINGS with ACK', payload, 0);
+      if (this.settingsAcknowledged) this.guard.glitch();
+      this.settingsAcknowledged = true; // they are sent once
+      return;
+    }
     const windowBefore = this.peer.initialWindowBytes;
     this.peer.read(payload, this.limits.settingsEntries);
     this.encoder.setTableLimit(this.peer.headerTableBytes);
@@ -246,7 +252,9 @@ export abstract class ReceivingConnection extends Connection implements FrameSin
     if (streamId !== 0) throw protocolError('PING of a stream');
     requireLength('PING', payload, 8);
     if ((flags & Flag.ACK) !== 0) {
-      this.pings.shift()?.();
+      const onAnswer = this.pings.shift();
+      if (onAnswer === undefined) this.guard.glitch();
+      else onAnswer();
       return;
     }
     this.guard.ping();
@@ -275,9 +283,6 @@ export abstract class ReceivingConnection extends Connection implements FrameSin
     this.refuseStream(stream, wrong);
   }
 }
-
-/** Honest receivers say so when a good part of a window is free again; less is a trickle. */
-const SMALL_UPDATE_BYTES = 1_024;
 
 export function protocolError(why: string): ConnectionError {
   return new ConnectionError(ErrorCode.PROTOCOL_ERROR, why);

@@ -23,6 +23,8 @@ export interface CallSettings {
 const RESPONSE_HEAD: readonly string[] = [':status', '200', 'content-type', 'application/grpc'];
 /** The longest that a timer can be set for; a later deadline is looked at when it ends. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
+const DEADLINE_SLACK_MS = 10;
+const WHY_GONE = { peer: 'is gone', connection: 'is gone', us: 'broke the rules of HTTP/2' } as const;
 
 /** One call as its handler sees it; how requests come and answers go is up to the two kinds that extend it. */
 export abstract class IncomingCall implements ServerCall, StreamListener {
@@ -78,8 +80,9 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
 
   onReset({ by }: StreamEnd): void {
     if (this.over) return;
-    const why = by === 'us' ? 'broke the rules of HTTP/2' : 'is gone';
-    this.abort(new BmsError(Reason.CANCELLED, `the caller of ${this.path} ${why}`));
+    this.abort(
+      this.isLate ? this.late() : new BmsError(Reason.CANCELLED, `the caller of ${this.path} ${WHY_GONE[by]}`),
+    );
   }
 
   /** A message as it was before it was compressed, if it was. */
@@ -131,10 +134,19 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
       this.timer = setTimeout(() => this.onDeadline(), Math.min(leftMs, TIMER_MAX_MS));
       return;
     }
-    const reason = new BmsError(Reason.DEADLINE_EXCEEDED, `the deadline of ${this.path} passed before it was answered`);
+    const reason = this.late();
     this.stream.stopsPeer = true;
     this.sendFailure(reason);
     this.abort(reason);
+  }
+
+  /** Whether the deadline has passed, or is about to: the caller's own timer may end the call a moment before ours would. */
+  private get isLate(): boolean {
+    return this.deadlineMs !== undefined && Date.now() >= this.deadlineMs - DEADLINE_SLACK_MS;
+  }
+
+  private late(): BmsError {
+    return new BmsError(Reason.DEADLINE_EXCEEDED, `the deadline of ${this.path} passed before it was answered`);
   }
 
   private sendHead(): void {
