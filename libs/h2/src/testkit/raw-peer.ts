@@ -10,9 +10,12 @@ import { PATIENCE_MS, within } from './within';
 export interface RawPeerManners {
   /** SETTINGS and PING are acknowledged; true by default. */
   readonly acknowledges?: boolean;
-  /** What DATA takes of the windows is given back; false by default. */
-  readonly credits?: boolean;
+  /** What DATA takes of the windows is given back: never by default, `each` frame's at once, or in `lots`, as most clients do. */
+  readonly credits?: 'each' | 'lots';
 }
+
+/** Well below the smallest window that there is by default. */
+const CREDIT_LOT_BYTES = 16_384;
 
 /** How a connection ended. */
 export interface RawEnd {
@@ -37,6 +40,7 @@ export class RawPeer {
   private readonly end: Promise<RawEnd>;
   private lastGoaway: RawEnd['goaway'];
   private hasEnded = false;
+  private readonly owedBytes = new Map<number, number>();
   private prefaceLeft: number;
   private hasSpoken = false;
 
@@ -53,10 +57,12 @@ export class RawPeer {
     socket.setNoDelay(true);
     socket.on('error', () => {}); // what is attacked may close in the middle of a write
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
-    this.end = once(socket, 'close').then(() => {
-      this.hasEnded = true;
-      this.wake();
-      return { goaway: this.lastGoaway };
+    this.end = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.hasEnded = true;
+        this.wake();
+        resolve({ goaway: this.lastGoaway });
+      });
     });
   }
 
@@ -106,7 +112,7 @@ export class RawPeer {
   /** Resolves when the kernel has what was sent, or the connection has ended. */
   async flushed(): Promise<void> {
     if (this.hasEnded || this.socket.writableLength === 0) return;
-    await Promise.race([once(this.socket, 'drain').catch(() => {}), this.end]);
+    await Promise.race([new Promise((resolve) => this.socket.once('drain', resolve)), this.end]);
   }
 
   /**
@@ -196,7 +202,7 @@ export class RawPeer {
   }
 
   private behave({ type, flags, streamId, payload }: RawFrame): void {
-    const { acknowledges = true, credits = false } = this.manners;
+    const { acknowledges = true, credits } = this.manners;
     if (type === FrameType.GOAWAY) {
       this.lastGoaway = {
         lastStreamId: payload.readUInt32BE(0) & 0x7fffffff,
@@ -207,8 +213,13 @@ export class RawPeer {
     if (!this.hasSpoken) return;
     if (acknowledges && type === FrameType.SETTINGS && (flags & Flag.ACK) === 0) this.send(SETTINGS_ACK);
     if (acknowledges && type === FrameType.PING && (flags & Flag.ACK) === 0) this.send(pingFrame(payload, true));
-    if (credits && type === FrameType.DATA && payload.length > 0) {
-      this.send(windowUpdateFrame(0, payload.length), windowUpdateFrame(streamId, payload.length));
+    if (type !== FrameType.DATA || credits === undefined) return;
+    const lotBytes = credits === 'each' ? 1 : CREDIT_LOT_BYTES;
+    const ended = (flags & Flag.END_STREAM) !== 0;
+    for (const id of ended ? [0] : [0, streamId]) {
+      const owed = (this.owedBytes.get(id) ?? 0) + payload.length;
+      if (owed >= lotBytes) this.send(windowUpdateFrame(id, owed));
+      this.owedBytes.set(id, owed >= lotBytes ? 0 : owed);
     }
   }
 

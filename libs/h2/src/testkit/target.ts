@@ -1,0 +1,175 @@
+import type { Bytes, Route } from '@bms/transport';
+import { EDGE_LIMITS, type ConnectionLimits } from '../limits';
+import { H2Server, type H2ServerOptions } from '../server/h2-server';
+import { RawPeer, type RawPeerManners } from './raw-peer';
+
+/** What a target answers; a unary call's request is text unless it says otherwise. */
+export const TargetPath = {
+  /** The request's bytes. */
+  ECHO: '/target.T/Echo',
+  /** Waits until it is let go or aborted. */
+  HOLD: '/target.T/Hold',
+  /** Waits until it is let go, aborted or not. */
+  DEAF: '/target.T/Deaf',
+  /** As many bytes as the request says. */
+  LARGE: '/target.T/Large',
+  /** The call's metadata as JSON: a list of pairs, bytes in base64. */
+  METADATA: '/target.T/Metadata',
+  /** What remains of the deadline in ms, or `none`. */
+  TIMEOUT: '/target.T/Timeout',
+  /** Stream: each message, as it comes. */
+  ECHO_STREAM: '/target.T/EchoStream',
+  /** Stream: the sum of the messages' bytes, once all have come. */
+  COUNT: '/target.T/Count',
+  /** Stream: `N M` in the first message asks for N messages of M bytes. */
+  PULL: '/target.T/Pull',
+} as const;
+
+export interface TargetOptions extends Omit<H2ServerOptions, 'limits' | 'onInternalError'> {
+  /** What differs from {@link EDGE_LIMITS}. */
+  readonly limits?: Partial<ConnectionLimits>;
+}
+
+/** A server to attack, which counts what gets through to its handlers. */
+export class Target {
+  /** Handlers that run now, that ran at once at most, and that have begun at all. */
+  running = 0;
+  runningMost = 0;
+  begun = 0;
+  /** Handlers that were told to stop. */
+  aborted = 0;
+  /** Bugs: attacks are never our fault, so this stays empty. */
+  readonly internalErrors: unknown[] = [];
+  private release: () => void = () => {};
+  private released = new Promise<void>((resolve) => (this.release = resolve));
+  private readonly server: H2Server;
+  private boundPort = 0;
+
+  private constructor({ limits, ...options }: TargetOptions) {
+    this.server = new H2Server(new Map(Object.entries(this.routes())), {
+      ...options,
+      limits: { ...EDGE_LIMITS, ...limits },
+      onInternalError: (error) => this.internalErrors.push(error),
+    });
+  }
+
+  static async start(options: TargetOptions = {}): Promise<Target> {
+    const target = new Target(options);
+    target.boundPort = await target.server.listen({ host: '127.0.0.1', port: 0 });
+    return target;
+  }
+
+  get port(): number {
+    return this.boundPort;
+  }
+
+  /** A raw client, greeted. */
+  open(settings: Parameters<typeof RawPeer.open>[1] = [], manners: RawPeerManners = {}): Promise<RawPeer> {
+    return RawPeer.open(this.boundPort, settings, manners);
+  }
+
+  /** Lets all calls end that wait. */
+  letGo(): void {
+    this.release();
+    this.released = new Promise<void>((resolve) => (this.release = resolve));
+  }
+
+  drain(signal: AbortSignal): Promise<void> {
+    return this.server.drain(signal);
+  }
+
+  async close(): Promise<void> {
+    this.letGo();
+    await this.server.close();
+  }
+
+  private routes(): Readonly<Record<string, Route>> {
+    return {
+      [TargetPath.ECHO]: this.unary(async (request) => request),
+      [TargetPath.HOLD]: this.unary(async (request, { signal }) => {
+        await Promise.race([this.released, aborted(signal)]);
+        return request;
+      }),
+      [TargetPath.DEAF]: this.unary(async (request) => {
+        await this.released;
+        return request;
+      }),
+      [TargetPath.LARGE]: this.unary(async (request) => Buffer.alloc(Number(text(request)), 'x')),
+      [TargetPath.METADATA]: this.unary(async (_request, { metadata }) =>
+        Buffer.from(
+          JSON.stringify(
+            [...metadata.entries()].map(([name, value]) => [
+              name,
+              typeof value === 'string' ? value : Buffer.from(value).toString('base64'),
+            ]),
+          ),
+        ),
+      ),
+      [TargetPath.TIMEOUT]: this.unary(async (_request, { deadlineMs }) =>
+        Buffer.from(deadlineMs === undefined ? 'none' : String(deadlineMs - Date.now())),
+      ),
+      [TargetPath.ECHO_STREAM]: this.stream((requests) => requests),
+      [TargetPath.COUNT]: this.stream(async function* (requests) {
+        let bytes = 0;
+        for await (const request of requests) bytes += request.byteLength;
+        yield Buffer.from(String(bytes));
+      }),
+      [TargetPath.PULL]: this.stream(async function* (requests) {
+        for await (const request of requests) {
+          const [count = 0, bytes = 0] = text(request).split(' ').map(Number);
+          for (let i = 0; i < count; i += 1) yield Buffer.alloc(bytes, 'y');
+        }
+      }),
+    };
+  }
+
+  private unary(handle: Extract<Route, { kind: 'unary' }>['handle']): Route {
+    return {
+      kind: 'unary',
+      handle: async (request, call) => {
+        this.enter(call.signal);
+        try {
+          return await handle(request, call);
+        } finally {
+          this.running -= 1;
+        }
+      },
+    };
+  }
+
+  private stream(handle: (requests: AsyncIterable<Bytes>) => AsyncIterable<Bytes>): Route {
+    const enter = (signal: AbortSignal): void => this.enter(signal);
+    const leave = (): void => void (this.running -= 1);
+    return {
+      kind: 'stream',
+      handle: async function* (requests, call) {
+        enter(call.signal);
+        try {
+          yield* handle(requests);
+        } finally {
+          leave();
+        }
+      },
+    };
+  }
+
+  private enter(signal: AbortSignal): void {
+    this.begun += 1;
+    this.running += 1;
+    this.runningMost = Math.max(this.runningMost, this.running);
+    signal.addEventListener('abort', () => (this.aborted += 1), { once: true });
+  }
+}
+
+function text(bytes: Bytes): string {
+  return Buffer.from(bytes).toString();
+}
+
+/** Rejects with the reason once `signal` is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}
