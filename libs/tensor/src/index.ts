@@ -1,4 +1,5 @@
 export * from './batch';
+export * from './batch-shape';
 export * from './datatypes';
 export { parseExactJson, type JsonArray, type JsonObject, type JsonValue } from './exact-json';
 export { inferRequest, readInferInputs, type InferInputs, type InferRequestParts } from './infer-request';

@@ -192,16 +192,16 @@ describe('a worker whose device fails', () => {
   const FATAL = 'CUDA failure 700: an illegal memory access was encountered';
 
   /** A GPU that is lost to whoever runs on it. */
-  function failingGpu(): WorkerRuntime {
-    return {
+  function failingGpu(): WorkerRuntime & { fails: boolean } {
+    const gpu = {
+      fails: false,
       openDevice: async () => ({ device: { provider: 'dml', index: undefined }, why: 'the spec says so' }),
       makeExecutor: () => {
         const executor = new FakeExecutor();
-        let warmUps = 32;
         executor.answer = ({ inputs }) =>
-          warmUps-- > 0
-            ? { kind: 'answered', outputs: inputs, computeUs: 1 }
-            : { kind: 'failed', message: FATAL, computeUs: 1 };
+          gpu.fails
+            ? { kind: 'failed', message: FATAL, computeUs: 1 }
+            : { kind: 'answered', outputs: inputs, computeUs: 1 };
         const load = executor.load.bind(executor);
         executor.load = async (signal) => {
           const loading = load(signal);
@@ -211,15 +211,18 @@ describe('a worker whose device fails', () => {
         return executor;
       },
     };
+    return gpu;
   }
 
   it('answers what was on board so that routers replay it, takes nothing more, says why, and asks for a new process', async () => {
     asked.length = 0;
-    const worker = await startOn(failingGpu());
+    const gpu = failingGpu();
+    const worker = await startOn(gpu);
     const attachment = await attachmentOf([desired('mul', 1, matMulModel())]);
     const ready = await attachment.report((given) => replica(given, 'mul')?.state === READY);
     expect(replica(ready, 'mul')).toMatchObject({ provider: 'dml', fellBack: false });
     expect((await attachment.hello()).device?.kind).toBe(workerService.DeviceKind.GPU);
+    gpu.fails = true;
 
     await expect(predict(worker, 'mul')).rejects.toMatchObject({ reason: Reason.WORKER_LOST });
     await expect(predict(worker, 'mul')).rejects.toMatchObject({ reason: Reason.DRAINING });
@@ -231,9 +234,11 @@ describe('a worker whose device fails', () => {
 
   it('holds back a version that has taken the device with it twice', async () => {
     for (let death = 0; death < 2; death++) {
-      const worker = await startOn(failingGpu());
+      const gpu = failingGpu();
+      const worker = await startOn(gpu);
       const attachment = await attachmentOf([desired('mul', 1, matMulModel())]);
       await attachment.report((given) => replica(given, 'mul')?.state === READY);
+      gpu.fails = true;
       await expect(predict(worker, 'mul')).rejects.toMatchObject({ reason: Reason.WORKER_LOST });
       await attachment.report((given) => replica(given, 'mul')?.state === FAILED);
       running.pop();

@@ -10,7 +10,14 @@ import {
   type RunningService,
   type ServiceEnvironment,
 } from '@bms/lifecycle';
-import { createLogger, createMetrics, OperationsServer, type Logger, type Readiness } from '@bms/telemetry';
+import {
+  createLogger,
+  createMetrics,
+  OperationsServer,
+  type Logger,
+  type Readiness,
+  type Registry,
+} from '@bms/telemetry';
 import { HealthService, mergeRoutes, reflectionRoutes } from '@bms/transport';
 import { systemClock as clock } from './clock';
 import type { WorkerConfig } from './config';
@@ -59,10 +66,11 @@ export async function startWorker(
   const { device: found, why } = await runtime.openDevice(given.device);
   const device = await watchDevice(found, given, clock, AbortSignal.timeout(DEVICE_LOOK_MS));
   const config = { ...given, concurrentRuns: given.concurrentRuns || concurrentRunsOf(given, found) };
+  const metrics = createMetrics('inference-worker');
   const requestStop = (reason: string, exitCode?: number): void => environment.requestStop(reason, exitCode);
   const { makeExecutor } = runtime;
-  const worker = buildVersionHost(config, { token, device, makeExecutor, requestStop, logger });
-  const edges = openEdges(config, self, worker, logger);
+  const worker = buildVersionHost(config, { token, device, makeExecutor, requestStop, logger, metrics });
+  const edges = openEdges(config, self, worker, metrics, logger);
 
   const close = async (): Promise<void> => {
     await Promise.all([edges.grpc.close(), edges.operations.close()]);
@@ -120,7 +128,13 @@ interface Edges {
   sayGoodbye(): void;
 }
 
-function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: VersionHost, logger: Logger): Edges {
+function openEdges(
+  config: WorkerConfig,
+  self: WorkerIdentity,
+  worker: VersionHost,
+  metrics: Registry,
+  logger: Logger,
+): Edges {
   const { device, servables, predictions, queue, reconciler, ledger } = worker;
   let leaving = false;
   let attached = (): boolean => false;
@@ -134,7 +148,6 @@ function openEdges(config: WorkerConfig, self: WorkerIdentity, worker: VersionHo
       reason: `no registry is attached (of ${config.registry.join(', ')}) and no version is held`,
     };
   };
-  const metrics = createMetrics('inference-worker');
   const observe = workerMetrics(metrics, {
     queue: () => queue,
     replicas: () => reconciler.present(),
@@ -210,8 +223,8 @@ function linkToRegistry(
   return link;
 }
 
-function concurrentRunsOf({ intraOpThreads }: WorkerConfig, device: Device): number {
-  return defaultConcurrentRuns(isCpu(device), availableParallelism(), intraOpThreads);
+function concurrentRunsOf({ intraOpThreads, executors }: WorkerConfig, device: Device): number {
+  return Math.max(executors, defaultConcurrentRuns(isCpu(device), availableParallelism(), intraOpThreads));
 }
 
 /** Opens the ports. Throws StartError that names the port and the setting. */

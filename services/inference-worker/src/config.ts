@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { EXECUTORS_MAX } from '@bms/contracts';
 import { PREVIOUS_EXIT_VARIABLE } from '@bms/lifecycle';
 import { loadSettings, serviceFields, setting, type SettingsSources } from '@bms/settings';
 import { MESSAGE_LIMIT_BYTES_DEFAULT } from '@bms/transport';
@@ -25,9 +26,12 @@ export const settingsSchema = z.object({
     .integer(50, 1, 100)
     .describe('restart when this part of the memory is held for nothing and a version therefore does not fit'),
   intraOpThreads: setting.integer(1, 1, 1024).describe('threads inside one run, where the version does not say'),
+  executors: setting
+    .integer(0, 0, EXECUTORS_MAX)
+    .describe('sessions of one version, where the version does not say; 0: as many as are measured to be worth it'),
   concurrentRuns: setting
     .integer(0, 0, 1024)
-    .describe('runs at once; 0: half of the cores, divided by the threads of a run, at least 1'),
+    .describe('runs at once; 0: half of the cores, divided by the threads of a run, at least 1 and at least EXECUTORS'),
   queueRequests: setting.integer(1_000, 1, 1_000_000).describe('requests that may wait or run'),
   queueBytes: setting.bytes(256 * 2 ** 20).describe('bytes of their inputs'),
 });

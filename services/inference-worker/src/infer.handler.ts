@@ -65,15 +65,30 @@ async function predict(
   predictions: PredictStack,
   servable: Servable,
   request: inference.ModelInferRequest,
-  { deadlineMs, signal, trailers }: ServerCall,
+  { deadlineMs, signal, trailers, metadata, peer }: ServerCall,
 ): Promise<Answered> {
   const { inputs, outputs: names, typed } = readInferInputs(request, servable.signature);
-  const answer = await predictions.predict({ servable, request: { inputs, outputs: names }, deadlineMs, signal });
-  const { outputs, queueUs, computeUs } = answer;
+  const caller = callerOf(metadata, peer);
+  const answer = await predictions.predict({
+    servable,
+    request: { inputs, outputs: names },
+    deadlineMs,
+    signal,
+    caller,
+  });
+  const { outputs, queueUs, computeUs, batchRows } = answer;
   trailers.set(CallMetadata.queueUs, String(queueUs)).set(CallMetadata.computeUs, String(computeUs));
+  if (batchRows !== undefined) trailers.set(CallMetadata.batchRows, String(batchRows));
   const { model, version } = servable.ref;
   const response = inferResponse({ modelName: model, modelVersion: String(version), id: request.id, outputs, typed });
   return { response, timings: { queueUs, computeUs } };
+}
+
+/** Who shares what one caller gets: who is named, else the connection. */
+function callerOf(metadata: ServerCall['metadata'], peer: string): string {
+  const tenant = metadata.get(CallMetadata.tenant);
+  const principal = metadata.get(CallMetadata.principal);
+  return tenant === undefined && principal === undefined ? peer : `${tenant ?? ''} ${principal ?? ''}`;
 }
 
 /** Counts each prediction once, by how it ended. */

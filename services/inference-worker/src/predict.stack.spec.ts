@@ -29,6 +29,7 @@ function setUp(limits: Partial<QueueLimits> = {}, concurrentRuns = 1) {
       request: { inputs: [tensor(name, sizeBytes)], outputs: ['y'] },
       deadlineMs,
       signal,
+      caller: 'somebody',
     });
     answer.catch(() => undefined);
     return answer;
@@ -71,7 +72,7 @@ describe('PredictStack', () => {
   it('runs the earliest deadline first; who has none goes by a patience of 30 s', async () => {
     const { servable, ask, queue } = setUp();
     const model = servable('m');
-    model.servable.observeRun(100); // slow, so that a turn is one request
+    model.servable.batching.observe(1, 100); // slow, so that a turn is one request
     void ask(model, 'running');
     await settled();
     const answers = [
@@ -94,8 +95,8 @@ describe('PredictStack', () => {
   it('runs requests that are short together, and long ones one by one', async () => {
     const { servable, ask } = setUp();
     const [short, long] = [servable('short'), servable('long')];
-    short.servable.observeRun(0.25);
-    long.servable.observeRun(20);
+    short.servable.batching.observe(1, 0.25);
+    long.servable.batching.observe(1, 20);
     for (let at = 0; at < 12; at++) void ask(short, `short ${at}`, { deadlineMs: 1_000 });
     for (let at = 0; at < 12; at++) void ask(long, `long ${at}`, { deadlineMs: 2_000 });
     await settled();
@@ -173,7 +174,7 @@ describe('PredictStack', () => {
   ])('answers OVERLOADED, with a hint when to come again, when it is full of %s', async (_, limits, sizeBytes) => {
     const { servable, ask } = setUp(limits);
     const model = servable('m');
-    model.servable.observeRun(40);
+    model.servable.batching.observe(1, 40);
     const held = [1, 2, 3].map((name) => ask(model, String(name), { sizeBytes }));
     await expect(ask(model, 'one too many', { sizeBytes })).rejects.toMatchObject({
       reason: Reason.OVERLOADED,
@@ -201,7 +202,7 @@ describe('PredictStack', () => {
   it('gives each request of a turn its own outcome', async () => {
     const { servable, ask } = setUp();
     const model = servable('m');
-    model.servable.observeRun(0.1);
+    model.servable.batching.observe(1, 0.1);
     const answers = ['fine', 'refused', 'failed', 'large'].map((name) => ask(model, name));
     model.executor.answer = ({ inputs }) => {
       const [input] = inputs;
@@ -228,7 +229,7 @@ describe('PredictStack', () => {
   it('tells requests that were on board of a lost executor from those that waited for it', async () => {
     const { servable, ask, queue } = setUp();
     const [broken, other] = [servable('broken'), servable('other')];
-    broken.servable.observeRun(100);
+    broken.servable.batching.observe(1, 100);
     const onBoard = ask(broken, 'on board');
     await settled();
     const waited = ask(broken, 'waited');

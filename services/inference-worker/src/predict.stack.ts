@@ -1,29 +1,48 @@
-import { assertNever, BmsError, Reason } from '@bms/contracts';
+import { BmsError, Reason } from '@bms/contracts';
+import { splitBatch } from './batching/split-batch';
+import type { QueuedBatch } from './batching/version-queue';
 import type { Clock } from './clock';
 import type { DevicePermits } from './servables/device-permits';
 import { ExecutorLostError, type RunOutcome } from './servables/executor';
-import type { PredictQueue } from './servables/predict-queue';
-import type { PredictAnswer, PredictCall, QueuedPrediction } from './servables/queued-prediction';
+import type { PredictQueue, Turn } from './servables/predict-queue';
+import type { PredictAnswer, PredictCall } from './servables/queued-prediction';
 import { RunWatch } from './servables/run-watch';
 import { replicaGone, type Servable } from './servables/servable';
+import { WakeUp } from './wake-up';
+
+/** One run of a model, for metrics. */
+export interface RunObserved {
+  readonly servable: Servable;
+  /** Without padding. */
+  readonly rows: number;
+  readonly paddingRows: number;
+  readonly requests: number;
+  readonly runMs: number;
+  /** Its requests run again, each alone. */
+  readonly repeated: boolean;
+}
 
 /**
  * The way of a prediction through the worker, from top to bottom:
- * 1. `predict`: into the queue, earliest deadline first; refused when it is full
- * 2. `dispatch`: out of it once the device has a permit; what is too late or given up leaves without running
- * 3. `run`: the turn goes to the version's executor, away from this thread
- * 4. `answer`: each request gets its own outcome
+ * 1. `predict`: into the queue, earliest deadline first, callers in turn; refused when it is full or hopeless
+ * 2. `dispatch`: out of it as batches once the device has a permit and the version an idle executor; what is too late or
+ *    given up leaves without running
+ * 3. `run`: the turn, a list of batches, goes to the version's executor, away from this thread
+ * 4. `split`: each request gets its own rows; the requests of a batch that failed go back to 2, once, to run alone
  */
 export class PredictStack {
   private dispatching = false;
   private readonly runs: RunWatch;
+  private readonly wakeUp: WakeUp;
 
   constructor(
     private readonly queue: PredictQueue,
     private readonly permits: DevicePermits,
     private readonly clock: Clock,
+    private readonly observe: (run: RunObserved) => void = () => undefined,
   ) {
     this.runs = new RunWatch(clock);
+    this.wakeUp = new WakeUp(clock, () => this.dispatch());
   }
 
   /** Requests that wait or run. */
@@ -57,100 +76,88 @@ export class PredictStack {
   }
 
   private dispatch(): void {
+    this.wakeUp.within(this.queue.refuseStale());
     for (let release = this.permits.tryTake(); release !== undefined; release = this.permits.tryTake()) {
-      const turn = this.queue.takeTurn();
-      if (turn?.[0] === undefined) {
+      const step = this.queue.next();
+      if (step.kind === 'wait') {
         release();
+        this.wakeUp.within(step.forMs);
         return;
       }
-      void this.run(turn[0].call.servable, turn, release);
+      void this.run(step.turn, release);
     }
   }
 
-  private async run(servable: Servable, turn: readonly QueuedPrediction[], release: () => void): Promise<void> {
+  private async run(turn: Turn, release: () => void): Promise<void> {
+    const { servable, batches } = turn;
     const startedMs = this.clock.monotonic();
-    const ended = this.watchOver(servable, turn, release);
-    servable.busy = true;
+    const unwatch = this.watchOver(turn, release);
+    const endTurn = servable.beginTurn();
     try {
-      const outcomes = await servable.executor.run(turn.map(({ call }) => call.request));
+      const outcomes = await servable.executor.run(
+        batches.map(({ entries, paddingRows }) => ({ requests: entries.map(({ call }) => call.request), paddingRows })),
+      );
       let laterMs = 0; // how long the runs before it in the turn took
-      turn.forEach((entry, at) => {
+      batches.forEach((batch, at) => {
         const outcome = outcomes[at];
         if (outcome === undefined)
-          throw new Error(`the executor answered ${outcomes.length} of ${turn.length} requests`);
-        answer(entry, outcome, startedMs + laterMs);
+          throw new Error(`the executor answered ${outcomes.length} of ${batches.length} runs`);
+        this.split(servable, batch, outcome, startedMs + laterMs);
         if ('computeUs' in outcome) laterMs += outcome.computeUs / 1000;
       });
     } catch (error) {
-      this.fail(servable, turn, error);
+      this.fail(turn, error);
     } finally {
-      ended();
-      turn.forEach((entry) => this.queue.finish(entry));
-      servable.busy = false;
+      unwatch();
+      endTurn();
       release();
       this.dispatch();
     }
   }
 
+  private split(servable: Servable, batch: QueuedBatch, outcome: RunOutcome, startedMs: number): void {
+    const { rows, paddingRows, entries } = batch;
+    const verdict = splitBatch(servable, batch, outcome, startedMs);
+    if (verdict.mixesRows) servable.batching.stopJoining();
+    for (const entry of entries) {
+      if (verdict.repeat) this.queue.runAgain(entry);
+      else this.queue.finish(entry);
+    }
+    if (!('computeUs' in outcome)) return;
+    const runMs = outcome.computeUs / 1000;
+    servable.batching.observe(rows + paddingRows, runMs);
+    this.observe({ servable, rows, paddingRows, requests: entries.length, runMs, repeated: verdict.repeat });
+  }
+
   /** Keeps a run that takes long, or for ever, from stopping the others. Watches until the answer is called. */
-  private watchOver(servable: Servable, turn: readonly QueuedPrediction[], release: () => void): () => void {
+  private watchOver(turn: Turn, release: () => void): () => void {
+    const all = turn.batches.flatMap(({ entries }) => entries);
     return this.runs.watch({
       onLong: () => {
         release(); // the run goes on; short ones of other versions need not wait for it
         this.dispatch();
       },
-      isWaitedFor: () => turn.some((entry) => entry.wanted && entry.dueMs > this.clock.now()),
+      isWaitedFor: () => all.some((entry) => entry.wanted && entry.dueMs > this.clock.now()),
       onStuck: () => {
-        servable.declareStuck();
-        this.fail(servable, turn, new ExecutorLostError('a run does not return', true));
-        turn.forEach((entry) => this.queue.finish(entry));
+        turn.servable.declareStuck();
+        this.fail(turn, new ExecutorLostError('a run does not return', true));
       },
     });
   }
 
-  private fail(servable: Servable, turn: readonly QueuedPrediction[], error: unknown): void {
-    if (!(error instanceof ExecutorLostError)) {
-      for (const entry of turn) entry.reject(BmsError.from(error));
-      return;
+  private fail({ servable, batches }: Turn, error: unknown): void {
+    const lost = error instanceof ExecutorLostError;
+    const gone = replicaGone(servable.id, `is not on this worker any more: ${lost ? error.message : ''}`);
+    const answer = !lost ? BmsError.from(error) : error.began ? broke(servable, error) : gone;
+    for (const entry of batches.flatMap(({ entries }) => entries)) {
+      this.queue.finish(entry);
+      entry.reject(answer);
     }
-    const gone = replicaGone(servable.id, `is not on this worker any more: ${error.message}`);
-    const why = `${servable.id} broke on this worker while the request was on it: ${error.message}`;
-    const broke = new BmsError(Reason.WORKER_LOST, why, { facts: { version: servable.id } });
-    for (const entry of turn) entry.reject(error.began ? broke : gone);
-    this.queue.refuse(servable, gone);
+    if (lost) this.queue.refuse(servable, gone);
   }
 }
 
-/** Gives a request its outcome. A caller that gave up meanwhile does not get it. */
-function answer(entry: QueuedPrediction, outcome: RunOutcome, startedMs: number): void {
-  const { servable } = entry.call;
-  switch (outcome.kind) {
-    case 'answered': {
-      const { outputs, computeUs } = outcome;
-      servable.observeRun(computeUs / 1000);
-      entry.resolve({ outputs, computeUs, queueUs: Math.round((startedMs - entry.arrivedMs) * 1000) });
-      return;
-    }
-    case 'refused':
-      entry.reject(BmsError.invalidTensor(`inputs[${outcome.field}]`, outcome.message));
-      return;
-    case 'oversized':
-      servable.observeRun(outcome.computeUs / 1000);
-      entry.reject(
-        new BmsError(Reason.MESSAGE_TOO_LARGE, `${servable.id}: ${outcome.message}`, {
-          facts: { version: servable.id },
-        }),
-      );
-      return;
-    case 'failed':
-      servable.observeRun(outcome.computeUs / 1000);
-      entry.reject(
-        new BmsError(Reason.MODEL_FAILED, `${servable.id} failed: ${outcome.message}`, {
-          facts: { version: servable.id },
-        }),
-      );
-      return;
-    default:
-      assertNever(outcome);
-  }
+function broke({ id }: Servable, { message }: ExecutorLostError): BmsError {
+  const why = `${id} broke on this worker while the request was on it: ${message}`;
+  return new BmsError(Reason.WORKER_LOST, why, { facts: { version: id } });
 }

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { ArtifactCache } from '@bms/artifacts';
 import type { ServiceToken } from '@bms/auth';
-import type { Logger } from '@bms/telemetry';
+import type { Logger, Registry } from '@bms/telemetry';
 import { systemClock as clock } from './clock';
 import type { WorkerConfig } from './config';
 import type { WorkerDevice } from './devices/worker-device';
@@ -14,6 +14,7 @@ import { systemMemory } from './lifecycle/system-memory';
 import { VersionLoader } from './lifecycle/version-loader';
 import { PredictStack } from './predict.stack';
 import { dialRegistry } from './presence/dial-registry';
+import { runMetrics } from './run-metrics';
 import { isCpu } from './servables/device';
 import { DevicePermits } from './servables/device-permits';
 import type { ExecutorFactory } from './servables/executor';
@@ -43,9 +44,10 @@ export function buildVersionHost(
     readonly makeExecutor: ExecutorFactory;
     readonly requestStop: (reason: string) => void;
     readonly logger: Logger;
+    readonly metrics: Registry;
   },
 ): VersionHost {
-  const { token, device, makeExecutor, requestStop, logger } = given;
+  const { token, device, makeExecutor, requestStop, logger, metrics } = given;
   const servables = new ServableSet();
   const permits = new DevicePermits(config.concurrentRuns);
   const limits = { requests: config.queueRequests, bytes: config.queueBytes };
@@ -68,9 +70,12 @@ export function buildVersionHost(
     ledger,
     deviceLedger: device.ledger,
     onFallback: (version, why) => logger.warn({ version, why }, 'version is loaded on the CPU instead'),
+    onAlone: (version, why) => logger.warn({ version, why }, 'its requests run one by one'),
     clock,
     device: device.device,
     intraOpThreads: config.intraOpThreads,
+    executors: config.executors,
+    concurrentRuns: config.concurrentRuns,
   });
   const restart = new DelayedRestart({
     clock,
@@ -94,6 +99,11 @@ export function buildVersionHost(
       else logger.info({ version, ...(detail === undefined ? {} : { unwarmed: detail }) }, `version ${phase}`);
     },
   });
-  const predictions = new PredictStack(queue, permits, clock);
+  const predictions = new PredictStack(
+    queue,
+    permits,
+    clock,
+    runMetrics(metrics, () => servables.all()),
+  );
   return { device, servables, predictions, queue, reconciler, journal, ledger, restart };
 }

@@ -1,5 +1,5 @@
 import { MemoryLedger } from '../lifecycle/memory-ledger';
-import type { Growth, ReplicaMemory } from '../lifecycle/version-loader';
+import type { Growth, ReplicaMemory } from '../lifecycle/replica-start';
 import type { DeviceMeter } from './device-meter';
 
 /**

@@ -50,7 +50,7 @@ export class LoadJournal {
       if (entry === undefined) continue;
       // Warm-up runs, too: what died of it died of the load.
       const crashed = !entry.loading && previousExit !== undefined && CRASHES.has(previousExit);
-      const ran = crashed && readText(this.runMarkFile(id)) === '1';
+      const ran = crashed && readText(this.runMarkFile(id))?.includes('1') === true;
       this.write(id, {
         ...entry,
         loading: false,
@@ -90,6 +90,7 @@ export class LoadJournal {
   }
 
   beginLoad({ id, fingerprint }: WantedVersion): void {
+    rmSync(this.runMarkFile(id), { force: true }); // of executors that are gone
     const known = this.entries.get(id);
     const deaths = known?.fingerprint === fingerprint ? known : { loadDeaths: 0, runDeaths: 0 };
     this.write(id, { v: 1, fingerprint, loading: true, loadDeaths: deaths.loadDeaths, runDeaths: deaths.runDeaths });
@@ -118,7 +119,7 @@ export class LoadJournal {
     rmSync(this.runMarkFile(id), { force: true });
   }
 
-  /** Where the version's executor marks that it runs. */
+  /** Where the version's executors mark that they run, each in a byte of its own. */
   runMarkFile(id: VersionId): string {
     return join(this.folder, `${encodeURIComponent(id)}.run`);
   }

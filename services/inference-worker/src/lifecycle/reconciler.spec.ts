@@ -11,7 +11,7 @@ import { MemoryLedger } from './memory-ledger';
 import { Reconciler } from './reconciler';
 import { DoesNotFitError, type BroughtUp } from './version-loader';
 import { desiredVersion, wanted } from './wanted-version.testkit';
-import { StuckError } from './warm-up';
+import { StuckError } from '../servables/or-stuck';
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'bms-reconciler-'))));

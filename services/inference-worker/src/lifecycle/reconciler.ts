@@ -8,7 +8,7 @@ import { nextAction, type PresentReplica } from './next-action';
 import { heldBytes, heldOf, replicaStatus, type ReplicaPhase } from './replica-phase';
 import { retryDelayMs } from './retry-delay';
 import { DoesNotFitError, type BroughtUp, type VersionLoader } from './version-loader';
-import { RETURNS_WITHIN_MS, StuckError } from './warm-up';
+import { RETURNS_WITHIN_MS, StuckError } from '../servables/or-stuck';
 import { wantedVersion, type WantedVersion } from './wanted-version';
 
 /** How long what is in flight may take once a version is dropped. */

@@ -47,6 +47,8 @@ function setUp(parts: Partial<VersionLoaderParts> = {}) {
     clock: new ManualClock(),
     device: { provider: 'cpu', index: undefined },
     intraOpThreads: 3,
+    executors: 0,
+    concurrentRuns: 1,
     ...parts,
   });
   /** Another start of the process: what this one left in the journal counts as a death. */

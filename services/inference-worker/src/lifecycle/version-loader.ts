@@ -1,13 +1,10 @@
 import type { ArtifactCache, MaterializedArtifact } from '@bms/artifacts';
-import { deviceFit, GRAPH_OPTIMIZATIONS, type GraphOptimization, type models, type VersionId } from '@bms/contracts';
-import type { Clock } from '../clock';
+import { deviceFit, type VersionId } from '@bms/contracts';
 import { CPU_DEVICE, describeDevice, offerOf, type Device } from '../servables/device';
-import { ProviderCannotRunError, type Executor, type ExecutorFactory, type RunRequest } from '../servables/executor';
-import { Servable } from '../servables/servable';
-import type { LoadJournal } from './load-journal';
+import { ProviderCannotRunError } from '../servables/executor';
+import type { Servable } from '../servables/servable';
 import type { MemoryLedger } from './memory-ledger';
-import { madeUpInputs, StuckError, warmUp } from './warm-up';
-import { readWarmUpFile } from './warm-up-file';
+import { ReplicaStart, type ReplicaMemory, type ReplicaStartParts } from './replica-start';
 import type { WantedVersion } from './wanted-version';
 
 /** There is clearly not enough free memory for the version. */
@@ -28,30 +25,16 @@ export interface BroughtUp {
   readonly unwarmed: string | undefined;
 }
 
-export interface VersionLoaderParts {
+export interface VersionLoaderParts extends ReplicaStartParts {
   readonly artifacts: Pick<ArtifactCache, 'materialize'>;
-  readonly makeExecutor: ExecutorFactory;
-  readonly journal: LoadJournal;
   readonly ledger: MemoryLedger;
   /** Of the device's own memory; undefined: it has none, or nobody can measure it. */
   readonly deviceLedger?: ReplicaMemory | undefined;
   /** Told before a version is loaded a second time, on the CPU; `why` is ONNX Runtime's sentence. */
   readonly onFallback?: (version: VersionId, why: string) => void;
-  readonly clock: Clock;
+  /** Told where requests run one by one although the version's signature and config would let them be joined. */
+  readonly onAlone?: (version: VersionId, why: string) => void;
   readonly device: Device;
-  /** Threads inside one run where the version's config does not say. */
-  readonly intraOpThreads: number;
-}
-
-/** Memory that loading takes, of the process or of a device. */
-export interface ReplicaMemory {
-  /** Begins to measure one load; `end` answers the bytes. */
-  measure(): Growth | Promise<Growth>;
-  freeBytes(): number;
-}
-
-export interface Growth {
-  end(): number | Promise<number>;
 }
 
 /** Brings one version up: files → memory that suffices → session in a fresh executor → warm-up. */
@@ -115,51 +98,15 @@ export class VersionLoader {
     signal: AbortSignal,
     onWarming: () => void,
   ): Promise<BroughtUp> {
-    const { makeExecutor, journal, intraOpThreads } = this.parts;
-    const { config } = wanted;
-    const executor = makeExecutor({
-      modelFile: entryPath,
-      device,
-      intraOpThreads: config.intraOpThreads || intraOpThreads,
-      graphOptimization: graphOptimizationOf(config),
-      providerOptions: config.providerOptions[device.provider]?.options ?? {},
-      runMarkFile: journal.runMarkFile(wanted.id),
-    });
-    const growth = await this.memoryOf(device).measure();
-    try {
-      await executor.load(signal);
-      onWarming();
-      const unwarmed = await this.warm(wanted, executor, folder, signal);
-      const memoryBytes = await growth.end();
-      if (device === this.parts.device) this.measuredBytes.set(wanted.artifact.digest, memoryBytes);
-      const servable = new Servable(wanted.ref, wanted.signature, executor);
-      return { servable, memoryBytes, unwarmed, provider: describeDevice(device), fellBack: false };
-    } catch (error) {
-      await growth.end();
-      if (!(await executor.close())) throw new StuckError('a run of its warm-up does not return', executor.ended);
-      throw error;
-    }
+    const place = { wanted, device, memory: this.memoryOf(device), modelFile: entryPath, folder };
+    const { whyAlone, firstBytes, ...started } = await new ReplicaStart(this.parts, place, signal).run(onWarming);
+    if (device === this.parts.device) this.measuredBytes.set(wanted.artifact.digest, firstBytes);
+    if (whyAlone !== undefined) this.parts.onAlone?.(wanted.id, whyAlone);
+    return { ...started, provider: describeDevice(device), fellBack: false };
   }
 
   private memoryOf(device: Device): ReplicaMemory {
     return (device === this.parts.device ? this.parts.deviceLedger : undefined) ?? this.parts.ledger;
-  }
-
-  private async warm(
-    { signature }: WantedVersion,
-    executor: Executor,
-    folder: string,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
-    let examples: readonly RunRequest[];
-    try {
-      examples = (await readWarmUpFile(folder, signature)) ?? [
-        { inputs: madeUpInputs(signature), outputs: signature.outputs.map(({ name }) => name) },
-      ];
-    } catch (error) {
-      return (error as Error).message;
-    }
-    return warmUp(executor, examples, this.parts.clock, signal);
   }
 
   /** Placement sends no version here that must not run here; a worker that came back with another device may still be sent one. */
@@ -179,11 +126,6 @@ export class VersionLoader {
       `it does not fit: ${how} ${mebibytes(neededBytes)}, and ${mebibytes(freeBytes)} are free here`,
     );
   }
-}
-
-/** "" (the default) means all; the registry lets only known words pass. */
-function graphOptimizationOf(config: models.VersionConfig): GraphOptimization {
-  return GRAPH_OPTIMIZATIONS.find((word) => word === config.graphOptimization) ?? 'all';
 }
 
 function mebibytes(bytes: number): string {

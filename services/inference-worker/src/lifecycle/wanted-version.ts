@@ -16,9 +16,16 @@ export function wantedVersion(desired: workerService.DesiredVersion): WantedVers
   const { ref, artifact, signature } = desired;
   if (ref === undefined || artifact === undefined || signature === undefined) return undefined;
   const config = desired.config ?? models.VersionConfig.create({});
-  const { intraOpThreads, graphOptimization, device, fallback, providerOptions } = config;
+  const { intraOpThreads, graphOptimization, device, fallback, providerOptions, executors, batching } = config;
   const onDevice = device === '' && fallback === '' ? [] : [device, fallback];
   const options = Object.keys(providerOptions).length === 0 ? [] : [JSON.stringify(providerOptions)];
-  const fingerprint = [artifact.digest, intraOpThreads, graphOptimization, ...onDevice, ...options].join(' ');
+  const runs = executors === 0 && isDefault(batching) ? [] : [JSON.stringify({ executors, batching })];
+  const fingerprint = [artifact.digest, intraOpThreads, graphOptimization, ...onDevice, ...options, ...runs].join(' ');
   return { id: versionId(ref.tenant, ref.model, ref.version), ref, artifact, signature, config, fingerprint };
+}
+
+function isDefault(batching: models.BatchingConfig | undefined): boolean {
+  if (batching === undefined) return true;
+  const { mode, maxRows, preferredRows, maxDelayMs, maxQueueMs } = batching;
+  return mode === '' && maxRows + preferredRows.length + maxDelayMs + maxQueueMs === 0;
 }

@@ -5,7 +5,8 @@ import { models } from '@bms/contracts';
 import { typedArrayOf } from '@bms/tensor';
 import { ManualClock, settled } from '../manual-clock.testkit';
 import { FakeExecutor } from '../servables/fake-executor.testkit';
-import { madeUpInputs, StuckError, warmUp } from './warm-up';
+import { StuckError } from '../servables/or-stuck';
+import { madeUpInputs, warmUp } from './warm-up';
 import { readWarmUpFile } from './warm-up-file';
 
 const signature = models.Signature.create({

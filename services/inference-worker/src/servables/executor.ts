@@ -13,10 +13,16 @@ export interface ExecutorSpec {
   /** Options of the device's provider, as the version's config has them. */
   readonly providerOptions: Readonly<Record<string, string>>;
   /**
-   * A file that says whether a run is going on: one byte, `1` or `0`. It outlives a crash of the process, and the next
+   * Where is said whether a run is going on: one byte, `1` or `0`, of a file. It outlives a crash of the process, and the next
    * start reads it (`lifecycle/load-journal.ts`). undefined: not kept.
    */
-  readonly runMarkFile?: string | undefined;
+  readonly runMark?: RunMark | undefined;
+}
+
+/** A byte of a file that the executors of a version share. */
+export interface RunMark {
+  readonly file: string;
+  readonly byteOffset: number;
 }
 
 /** What is known of a model once it is loaded. */
@@ -29,10 +35,26 @@ export interface LoadedModel {
 
 /** One prediction to make. */
 export interface RunRequest {
-  /** One per input of the model. Their bytes are read before `run` returns its promise, and never written. */
+  /** One per input of the model. Their bytes are read until the run is answered, and never written. */
   readonly inputs: readonly Tensor[];
   /** Names of the outputs to answer, in this order. */
   readonly outputs: readonly string[];
+}
+
+/**
+ * Requests that run as one, their rows along dimension 0 behind each other. They have the same outputs, datatypes and other
+ * dimensions; one by itself may have any.
+ */
+export interface RunBatch {
+  /** At least one. */
+  readonly requests: readonly RunRequest[];
+  /** Rows that are added behind theirs, equal to the last of theirs; the answer has them, too. */
+  readonly paddingRows: number;
+}
+
+/** A request that is joined to no other. */
+export function alone(request: RunRequest): RunBatch {
+  return { requests: [request], paddingRows: 0 };
 }
 
 /**
@@ -63,11 +85,11 @@ export interface Executor {
    */
   load(signal: AbortSignal): Promise<LoadedModel>;
   /**
-   * Runs requests one after the other and answers them together: a turn on the device. One outcome per request, in
-   * their order. Rejects with {@link ExecutorLostError} when the executor is lost or closed. It takes no signal: a run
+   * Runs batches one after the other and answers them together: a turn on the device. One outcome per batch, in
+   * their order, with the rows of all its requests. Rejects with {@link ExecutorLostError} when the executor is lost or closed. It takes no signal: a run
    * that has begun cannot be called back.
    */
-  run(requests: readonly RunRequest[]): Promise<readonly RunOutcome[]>;
+  run(batches: readonly RunBatch[]): Promise<readonly RunOutcome[]>;
   /** Frees the model. Answers false when a run does not return: what it holds is then freed by the end of the process only. */
   close(): Promise<boolean>;
 }

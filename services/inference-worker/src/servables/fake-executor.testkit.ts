@@ -1,16 +1,34 @@
+import { concatRows, splitRows, type Tensor } from '@bms/tensor';
 import {
   ExecutorLostError,
   type Executor,
   type ExecutorSpec,
   type LoadedModel,
+  type RunBatch,
   type RunOutcome,
   type RunRequest,
 } from './executor';
 
 interface Turn {
+  readonly batches: readonly RunBatch[];
+  /** Each batch as one request. */
   readonly requests: readonly RunRequest[];
   readonly resolve: (outcomes: readonly RunOutcome[]) => void;
   readonly reject: (error: Error) => void;
+}
+
+/** A batch as the model sees it. */
+function joined({ requests, paddingRows }: RunBatch): RunRequest {
+  const [first, ...others] = requests;
+  if (first === undefined) throw new Error('a batch without requests');
+  if (others.length === 0 && paddingRows === 0) return first;
+  const input = (at: number): Tensor => {
+    const tensors = requests.flatMap(({ inputs }) => inputs[at] ?? []);
+    const last = tensors.at(-1) as Tensor;
+    const row = splitRows(last, [(last.shape[0] ?? 1) - 1, 1])[1] as Tensor;
+    return concatRows([...tensors, ...Array.from({ length: paddingRows }, () => row)]);
+  };
+  return { inputs: first.inputs.map((_, at) => input(at)), outputs: first.outputs };
 }
 
 /** An executor whose loads and turns end when the test says so. */
@@ -53,9 +71,10 @@ export class FakeExecutor implements Executor {
     this.endLoad?.reject(error);
   }
 
-  async run(requests: readonly RunRequest[]): Promise<readonly RunOutcome[]> {
+  async run(batches: readonly RunBatch[]): Promise<readonly RunOutcome[]> {
+    const requests = batches.map(joined);
     if (this.answer !== undefined) return requests.map(this.answer);
-    return new Promise((resolve, reject) => this.turns.push({ requests, resolve, reject }));
+    return new Promise((resolve, reject) => this.turns.push({ batches, requests, resolve, reject }));
   }
 
   /** Ends the first turn; each of its requests is answered with its inputs. */

@@ -1,5 +1,5 @@
 import { DeviceHealth } from './device-health';
-import { ExecutorLostError, type RunOutcome } from './executor';
+import { alone, ExecutorLostError, type RunOutcome } from './executor';
 import { FakeExecutor } from './fake-executor.testkit';
 import { GuardedExecutor } from './guarded-executor';
 
@@ -18,7 +18,7 @@ function guarded(message: string) {
 describe('GuardedExecutor', () => {
   it('takes what ends the device for the loss of all that was on board, and tells once', async () => {
     const { executor, health, told } = guarded(FATAL);
-    await expect(executor.run([REQUEST, REQUEST])).rejects.toMatchObject({ began: true });
+    await expect(executor.run([alone(REQUEST), alone(REQUEST)])).rejects.toMatchObject({ began: true });
     await expect(executor.lost).resolves.toBe(`its device failed: ${FATAL}`);
     expect([health.failure, told]).toEqual([FATAL, [FATAL]]);
   });
@@ -26,14 +26,14 @@ describe('GuardedExecutor', () => {
   it('begins nothing on a device that has failed', async () => {
     const { executor, health } = guarded('any');
     health.fail(FATAL);
-    await expect(executor.run([REQUEST])).rejects.toBeInstanceOf(ExecutorLostError);
-    await expect(executor.run([REQUEST])).rejects.toMatchObject({ began: false });
+    await expect(executor.run([alone(REQUEST)])).rejects.toBeInstanceOf(ExecutorLostError);
+    await expect(executor.run([alone(REQUEST)])).rejects.toMatchObject({ began: false });
   });
 
   it('hands on what the model raised, and memory that ran out', async () => {
     for (const message of ['index out of bounds', 'CUDA failure 2: out of memory']) {
       const { executor, health } = guarded(message);
-      await expect(executor.run([REQUEST])).resolves.toEqual([{ kind: 'failed', message, computeUs: 1 }]);
+      await expect(executor.run([alone(REQUEST)])).resolves.toEqual([{ kind: 'failed', message, computeUs: 1 }]);
       expect(health.failure).toBeUndefined();
     }
   });

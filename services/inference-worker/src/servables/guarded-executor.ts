@@ -1,6 +1,6 @@
 import { isDeviceFailure } from './device-failure';
 import type { DeviceHealth } from './device-health';
-import { ExecutorLostError, type Executor, type LoadedModel, type RunOutcome, type RunRequest } from './executor';
+import { ExecutorLostError, type Executor, type LoadedModel, type RunBatch, type RunOutcome } from './executor';
 
 /**
  * An executor on a GPU whose errors are looked at for whether they mean the end of the device. Then the model is not to
@@ -29,10 +29,10 @@ export class GuardedExecutor implements Executor {
     }
   }
 
-  async run(requests: readonly RunRequest[]): Promise<readonly RunOutcome[]> {
+  async run(batches: readonly RunBatch[]): Promise<readonly RunOutcome[]> {
     const { failure } = this.health;
     if (failure !== undefined) throw new ExecutorLostError(`its device failed: ${failure}`, false);
-    const outcomes = await this.inner.run(requests);
+    const outcomes = await this.inner.run(batches);
     const fatal = outcomes.find((outcome) => outcome.kind === 'failed' && isDeviceFailure(outcome.message));
     if (fatal?.kind !== 'failed') return outcomes;
     const why = `its device failed: ${fatal.message}`;

@@ -1,6 +1,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { listSupportedBackends, env } from 'onnxruntime-node';
 import { describeDevice, type Device } from './device';
+import { alone } from './executor';
 import { OnnxExecutor } from './onnx-executor';
 
 /** An ONNX model of one node, y = x + x over FP32 [1]: the least that a device can be asked to do. */
@@ -28,13 +29,13 @@ export async function checkDevice(device: Device, signal: AbortSignal): Promise<
     intraOpThreads: 1,
     graphOptimization: 'all',
     providerOptions: {},
-    runMarkFile: undefined,
+    runMark: undefined,
     answerLimitBytes: Infinity,
   });
   try {
     await executor.load(signal);
     const [outcome] = await executor.run([
-      { inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: new Uint8Array(4) }], outputs: ['y'] },
+      alone({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: new Uint8Array(4) }], outputs: ['y'] }),
     ]);
     if (outcome?.kind !== 'answered') throw new Error(outcome?.message ?? 'it gave no answer');
   } catch (error) {

@@ -2,12 +2,13 @@
  * The thread of one replica: it makes the session and runs it, so that whatever blocks, blocks only here. Started by
  * `onnx-executor.ts`, with which it speaks `onnx-thread-messages.ts`.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession } from 'onnxruntime-node';
 import { cleanRuntimeMessage, folderOf } from './onnx-message';
 import { needsCpu } from './onnx-provider-options';
 import { createSession, runOnce } from './onnx-session';
+import type { RunMark } from './executor';
 import type { FromThread, PackedOutcome, ThreadSpec, ToThread } from './onnx-thread-messages';
 
 // onnxruntime-node 1.30 cannot read a Float16Array, which Node 24 has: it fails with "not enough space". Without the
@@ -37,7 +38,7 @@ async function load(): Promise<InferenceSession> {
 }
 
 function serve(session: InferenceSession): void {
-  const mark = spec.runMarkFile === undefined ? undefined : openRunMark(spec.runMarkFile);
+  const mark = spec.runMark === undefined ? undefined : openRunMark(spec.runMark);
   const turn = async ({ id, runs, buffer }: Extract<ToThread, { kind: 'turn' }>): Promise<void> => {
     mark?.set(true);
     const outcomes: PackedOutcome[] = [];
@@ -60,10 +61,10 @@ function serve(session: InferenceSession): void {
 }
 
 /** Two writes of one byte into the page cache, 2.5 µs a turn: what they say outlives a crash of the process. */
-function openRunMark(file: string): { set(running: boolean): void; close(): void } {
-  const fd = openSync(file, 'w');
+function openRunMark({ file, byteOffset }: RunMark): { set(running: boolean): void; close(): void } {
+  const fd = openSync(file, constants.O_CREAT | constants.O_WRONLY); // the others' marks stay
   const [idle, running] = [Buffer.from('0'), Buffer.from('1')];
-  return { set: (on) => void writeSync(fd, on ? running : idle, 0, 1, 0), close: () => closeSync(fd) };
+  return { set: (on) => void writeSync(fd, on ? running : idle, 0, 1, byteOffset), close: () => closeSync(fd) };
 }
 
 function memoryOf(outcomes: readonly PackedOutcome[]): ArrayBuffer[] {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildOnnxModel, gatherModel, identityModel, matMulModel, externalDataModel } from '@bms/onnx-inspect/testkit';
 import { elementsOfTexts, rawOf, typedArrayOf, type Tensor } from '@bms/tensor';
-import { ExecutorLostError, type ExecutorSpec, type RunOutcome } from './executor';
+import { alone, ExecutorLostError, type ExecutorSpec, type RunOutcome } from './executor';
 import { OnnxExecutor } from './onnx-executor';
 
 const folder = mkdtempSync(join(tmpdir(), 'bms-executor-'));
@@ -41,7 +41,7 @@ async function runOne(
   inputs: readonly Tensor[],
   outputs: readonly string[],
 ): Promise<RunOutcome> {
-  const [outcome] = await executor.run([{ inputs, outputs }]);
+  const [outcome] = await executor.run([alone({ inputs, outputs })]);
   if (outcome === undefined) throw new Error('no outcome');
   return outcome;
 }
@@ -106,7 +106,7 @@ describe('OnnxExecutor', () => {
       data: rawOf(new BigInt64Array(values)),
     });
     const outcomes = await executor.run(
-      [index(2n), index(7n), index(0n, 1n)].map((input) => ({ inputs: [input], outputs: ['y'] })),
+      [index(2n), index(7n), index(0n, 1n)].map((input) => alone({ inputs: [input], outputs: ['y'] })),
     );
     expect(outcomes.map(({ kind }) => kind)).toEqual(['answered', 'failed', 'answered']);
     expect(floats(outcomes[0])).toEqual([30]);
@@ -263,12 +263,13 @@ describe('OnnxExecutor', () => {
   });
 
   it('marks in a file that a run goes on', async () => {
-    const runMarkFile = join(folder, 'mark.run');
-    const executor = await loaded(matMulModel(), { runMarkFile });
+    const file = join(folder, 'mark.run');
+    writeFileSync(file, '01');
+    const executor = await loaded(matMulModel(), { runMark: { file, byteOffset: 0 } });
     const x: Tensor = { name: 'x', datatype: 'FP32', shape: [1, 2], data: new Uint8Array(8) };
     await runOne(executor, [x], ['y']);
     await executor.close();
-    expect(readFileSync(runMarkFile, 'utf8')).toBe('0');
+    expect(readFileSync(file, 'utf8')).toBe('01'); // the other byte is another executor's
   });
 
   it('finishes what runs before it closes, and refuses what comes later', async () => {

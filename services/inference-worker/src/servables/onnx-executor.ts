@@ -7,8 +7,8 @@ import {
   type Executor,
   type ExecutorSpec,
   type LoadedModel,
+  type RunBatch,
   type RunOutcome,
-  type RunRequest,
 } from './executor';
 import type { FromThread, ThreadSpec, ToThread } from './onnx-thread-messages';
 import { packTurn, unpackOutcome } from './onnx-turn';
@@ -67,7 +67,7 @@ export class OnnxExecutor implements Executor {
       intraOpThreads: spec.intraOpThreads,
       graphOptimization: spec.graphOptimization,
       providerOptions: spec.providerOptions,
-      runMarkFile: spec.runMarkFile,
+      runMark: spec.runMark,
       answerLimitBytes,
     });
   }
@@ -92,15 +92,22 @@ export class OnnxExecutor implements Executor {
     }
   }
 
-  async run(requests: readonly RunRequest[]): Promise<readonly RunOutcome[]> {
-    const { state } = this;
-    if (state.kind !== 'loaded') throw new ExecutorLostError(whyNot(state), false);
-    const { buffer, runs } = packTurn(requests);
+  async run(batches: readonly RunBatch[]): Promise<readonly RunOutcome[]> {
+    this.loadedWorker();
+    const packing = packTurn(batches);
+    const { buffer, runs } = packing instanceof Promise ? await packing : packing;
+    const worker = this.loadedWorker(); // packing may have taken a while
     const id = ++this.lastTurn;
     return new Promise((resolve, reject) => {
       this.turns.set(id, { resolve, reject });
-      state.worker.postMessage({ kind: 'turn', id, buffer, runs } satisfies ToThread, [buffer]);
+      worker.postMessage({ kind: 'turn', id, buffer, runs } satisfies ToThread, [buffer]);
     });
+  }
+
+  private loadedWorker(): Worker {
+    const { state } = this;
+    if (state.kind !== 'loaded') throw new ExecutorLostError(whyNot(state), false);
+    return state.worker;
   }
 
   async close(): Promise<boolean> {

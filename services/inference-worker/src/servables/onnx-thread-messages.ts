@@ -1,5 +1,5 @@
 import type { GraphOptimization } from '@bms/contracts';
-import type { LoadedModel } from './executor';
+import type { LoadedModel, RunMark } from './executor';
 
 /** A tensor inside a turn's one buffer. BYTES tensors lie there as on the wire: each element behind its 4-byte length. */
 export interface PackedInput {
@@ -52,7 +52,7 @@ export interface ThreadSpec {
   readonly intraOpThreads: number;
   readonly graphOptimization: GraphOptimization;
   readonly providerOptions: Readonly<Record<string, string>>;
-  readonly runMarkFile: string | undefined;
+  readonly runMark: RunMark | undefined;
   /** Bytes that the outputs of one run may take together. */
   readonly answerLimitBytes: number;
 }

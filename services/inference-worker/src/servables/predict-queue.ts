@@ -1,6 +1,8 @@
 import { BmsError, Reason } from '@bms/contracts';
+import type { FairLane } from '../batching/fair-lane';
+import { VersionQueue, type QueuedBatch } from '../batching/version-queue';
 import type { Clock } from '../clock';
-import { comesFirst, DeadlineHeap } from './deadline-heap';
+import { hopelessWait, overloaded, tooLate } from './queue-refusals';
 import { QueuedPrediction, type PredictCall } from './queued-prediction';
 import type { Servable } from './servable';
 
@@ -11,20 +13,28 @@ export interface QueueLimits {
   readonly bytes: number;
 }
 
-/** A turn is a list of requests that is meant to take this long at most, so that one that is more urgent need not wait. */
+/** Batches that go to an executor in one message and come back in one. */
+export interface Turn {
+  readonly servable: Servable;
+  readonly batches: readonly QueuedBatch[];
+}
+
+/** What the device shall do now: a turn, or nothing before something comes or that time has passed. */
+export type QueueStep =
+  | { readonly kind: 'run'; readonly turn: Turn }
+  | { readonly kind: 'wait'; readonly forMs: number };
+
+/** A turn is meant to take this long at most, so that a request that is more urgent need not wait. */
 const TURN_MS = 2;
-const TURN_REQUESTS_MAX = 32;
+const TURN_BATCHES_MAX = 32;
 const TURN_BYTES_MAX = 16 * 1024 * 1024;
-/** Bounds of the hint to those that are refused. */
-const RETRY_MIN_MS = 20;
-const RETRY_MAX_MS = 2_000;
 
 /**
- * Requests that wait for the device, the earliest deadline first within each version and among the versions that are
- * free to run. Bounded; what nobody waits for any more leaves without running.
+ * Requests that wait for the device, the version first whose first one is due first among those with an idle executor.
+ * Bounded; what nobody waits for any more, or cannot be answered in time, leaves without running.
  */
 export class PredictQueue {
-  private readonly lanes = new Map<Servable, DeadlineHeap<QueuedPrediction>>();
+  private readonly versions = new Map<Servable, VersionQueue>();
   private readonly leave = new Map<QueuedPrediction, () => void>();
   private bytesHeld = 0;
   private arrivals = 0;
@@ -44,10 +54,13 @@ export class PredictQueue {
     return this.bytesHeld;
   }
 
-  /** Throws OVERLOADED, with a hint when to come again, and REPLICA_GONE. */
+  /** Throws OVERLOADED, with a hint when to come again, REPLICA_GONE and DEADLINE_EXCEEDED. */
   enter(call: PredictCall): QueuedPrediction {
     const entry = new QueuedPrediction(call, ++this.arrivals, this.clock.monotonic(), this.clock.now());
     this.checkRoom(entry.sizeBytes);
+    const rowsAhead = this.versions.get(call.servable)?.rowsAheadOf(entry) ?? 0;
+    const hopeless = hopelessWait(entry, rowsAhead, this.clock.now());
+    if (hopeless !== undefined) throw hopeless;
     const release = call.servable.acquire();
     const givenUp = (): void => this.giveUp(entry);
     this.bytesHeld += entry.sizeBytes;
@@ -57,26 +70,18 @@ export class PredictQueue {
       release();
     });
     call.signal.addEventListener('abort', givenUp, { once: true });
-    this.laneOf(call.servable).push(entry);
+    this.queueOf(call.servable).push(entry);
     if (call.signal.aborted) this.giveUp(entry);
     return entry;
   }
 
-  /**
-   * Takes the requests that shall run together now: those of the version, among those that are not busy, whose first
-   * one is due first. Each must be given to {@link finish} in the end. undefined: nothing can run.
-   */
-  takeTurn(): readonly QueuedPrediction[] | undefined {
-    let chosen: DeadlineHeap<QueuedPrediction> | undefined;
-    for (const [servable, lane] of this.lanes) {
-      if (servable.busy) continue;
-      this.dropExpired(lane);
-      const head = lane.peek();
-      const best = chosen?.peek();
-      if (head === undefined) this.lanes.delete(servable);
-      else if (best === undefined || comesFirst(head, best)) chosen = lane;
-    }
-    return chosen === undefined ? undefined : this.takeFrom(chosen);
+  /** Takes what shall run next. Each request of the turn must be given to {@link finish} or {@link runAgain} in the end. */
+  next(): QueueStep {
+    const chosen = this.choose();
+    if (chosen.queue === undefined) return { kind: 'wait', forMs: chosen.forMs };
+    const turn = this.takeTurn(chosen.queue);
+    // All that were first were too late: there may be others.
+    return turn === undefined ? this.next() : { kind: 'run', turn };
   }
 
   /** The request needs no room any more: it was answered, or it will not be. */
@@ -85,44 +90,100 @@ export class PredictQueue {
     this.leave.delete(entry);
   }
 
+  /** The run that it shared failed: it gets one of its own, which alone decides about it. */
+  runAgain(entry: QueuedPrediction): void {
+    if (!entry.wanted) {
+      this.finish(entry);
+      return;
+    }
+    entry.runAlone();
+    this.queueOf(entry.call.servable).push(entry);
+  }
+
+  /** Answers what has waited for longer than its version's config allows; answers when to look again: Infinity: never. */
+  refuseStale(): number {
+    let againMs = Infinity;
+    for (const queue of this.versions.values()) {
+      const { maxQueueMs } = queue.servable.batching;
+      if (maxQueueMs === Infinity) continue;
+      for (let entry = queue.oldest(); entry !== undefined; entry = queue.oldest()) {
+        const leftMs = entry.arrivedMs + maxQueueMs - this.clock.monotonic();
+        againMs = Math.min(againMs, leftMs > 0 ? leftMs : Infinity);
+        if (leftMs > 0) break;
+        queue.remove(entry);
+        const why = `the request waited for ${maxQueueMs} ms, which is the most that its version allows`;
+        this.refuseOne(entry, overloaded(why, this.expectedWaitMs()));
+      }
+    }
+    return againMs;
+  }
+
   /** Answers all that wait for a version, but do not run yet, with `error`. */
   refuse(servable: Servable, error: BmsError): void {
-    const lane = this.lanes.get(servable);
-    this.lanes.delete(servable);
-    for (let entry = lane?.pop(); entry !== undefined; entry = lane?.pop()) {
-      this.finish(entry);
-      entry.reject(error);
-    }
+    const queue = this.versions.get(servable);
+    this.versions.delete(servable);
+    for (const entry of queue?.drain() ?? []) this.refuseOne(entry, error);
   }
 
   /** Answers all that wait, but do not run yet, with `error`. */
   refuseAll(error: BmsError): void {
-    for (const servable of [...this.lanes.keys()]) this.refuse(servable, error);
+    for (const servable of [...this.versions.keys()]) this.refuse(servable, error);
   }
 
-  private takeFrom(lane: DeadlineHeap<QueuedPrediction>): readonly QueuedPrediction[] {
-    const turn: QueuedPrediction[] = [];
-    let turnBytes = 0;
-    for (let entry = lane.peek(); entry !== undefined; entry = lane.peek()) {
-      const { expectedRunMs } = entry.call.servable;
-      const most = expectedRunMs === undefined ? 1 : Math.min(TURN_REQUESTS_MAX, Math.floor(TURN_MS / expectedRunMs));
-      if (turn.length > 0 && (turn.length >= most || turnBytes + entry.sizeBytes > TURN_BYTES_MAX)) break;
-      lane.pop();
-      turn.push(entry);
-      turnBytes += entry.sizeBytes;
-      this.dropExpired(lane);
+  /** The version whose first request is due first among those that can run now; else how long until one can. */
+  private choose(): { readonly queue: VersionQueue | undefined; readonly forMs: number } {
+    const [nowMs, monotonicMs] = [this.clock.now(), this.clock.monotonic()];
+    let best: VersionQueue | undefined;
+    let bestDueMs = Infinity;
+    let forMs = Infinity;
+    for (const [servable, queue] of this.versions) {
+      if (queue.size === 0) this.versions.delete(servable);
+      if (queue.size === 0 || servable.idleExecutors === 0) continue;
+      const step = queue.next(nowMs, monotonicMs)?.step;
+      if (step?.kind === 'wait') forMs = Math.min(forMs, step.forMs);
+      const dueMs = queue.earliestDueMs();
+      if (step?.kind !== 'run' || (best !== undefined && dueMs >= bestDueMs)) continue;
+      best = queue;
+      bestDueMs = dueMs;
     }
-    return turn;
+    return { queue: best, forMs };
   }
 
-  private dropExpired(lane: DeadlineHeap<QueuedPrediction>): void {
-    for (let entry = lane.peek(); entry !== undefined; entry = lane.peek()) {
-      const { deadlineMs } = entry.call;
-      if (deadlineMs === undefined || deadlineMs > this.clock.now()) return;
-      lane.pop();
-      this.finish(entry);
-      entry.reject(deadlineExceeded('waited for the device'));
+  /** As many batches of one version as fit into a turn; undefined: what was first was too late. */
+  private takeTurn(queue: VersionQueue): Turn | undefined {
+    const { servable } = queue;
+    const batches: QueuedBatch[] = [];
+    let [expectedMs, bytes] = [0, 0];
+    while (batches.length < TURN_BATCHES_MAX) {
+      const next = queue.next(this.clock.now(), this.clock.monotonic());
+      if (next?.step.kind !== 'run') break;
+      const { rows } = next.step;
+      const nextMs = servable.batching.expectedMs(rows) ?? TURN_MS;
+      if (batches.length > 0 && (expectedMs + nextMs > TURN_MS || bytes >= TURN_BYTES_MAX)) break;
+      const batch = this.takeBatch(queue, next.lane, rows);
+      if (batch === undefined) continue;
+      batches.push(batch);
+      expectedMs += nextMs;
+      bytes += batch.entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     }
+    return batches.length === 0 ? undefined : { servable, batches };
+  }
+
+  private takeBatch(queue: VersionQueue, lane: FairLane, rows: number): QueuedBatch | undefined {
+    const nowMs = this.clock.now();
+    return queue.takeBatch(lane, rows, nowMs, (entry) => {
+      const { deadlineMs, servable } = entry.call;
+      if (deadlineMs === undefined) return false;
+      const remainingMs = deadlineMs - nowMs;
+      if (!servable.batching.isTooLate(Math.max(rows, entry.rows), remainingMs)) return false;
+      this.refuseOne(entry, tooLate(remainingMs));
+      return true;
+    });
+  }
+
+  private refuseOne(entry: QueuedPrediction, error: BmsError): void {
+    this.finish(entry);
+    entry.reject(error);
   }
 
   /** The caller does not wait any more. What runs keeps its room until it ends. */
@@ -131,35 +192,29 @@ export class PredictQueue {
     const { deadlineMs, signal } = entry.call;
     if (BmsError.is(signal.reason)) entry.reject(signal.reason);
     else if (deadlineMs !== undefined && deadlineMs <= this.clock.now())
-      entry.reject(deadlineExceeded('waited or ran'));
+      entry.reject(new BmsError(Reason.DEADLINE_EXCEEDED, 'the deadline passed while the request waited or ran'));
     else entry.reject(new BmsError(Reason.CANCELLED, 'the caller gave up'));
-    const lane = this.lanes.get(entry.call.servable);
-    if (lane?.remove(entry) === true) this.finish(entry);
+    if (this.versions.get(entry.call.servable)?.remove(entry) === true) this.finish(entry);
   }
 
-  private laneOf(servable: Servable): DeadlineHeap<QueuedPrediction> {
-    let lane = this.lanes.get(servable);
-    if (lane === undefined) this.lanes.set(servable, (lane = new DeadlineHeap()));
-    return lane;
+  private queueOf(servable: Servable): VersionQueue {
+    let queue = this.versions.get(servable);
+    if (queue === undefined) this.versions.set(servable, (queue = new VersionQueue(servable)));
+    return queue;
   }
 
   private checkRoom(sizeBytes: number): void {
     const { requests, bytes } = this.limits;
     if (this.depth < requests && (this.bytesHeld + sizeBytes <= bytes || this.depth === 0)) return;
-    throw new BmsError(
-      Reason.OVERLOADED,
+    throw overloaded(
       `this worker is full: ${this.depth} requests with ${this.bytesHeld} bytes wait or run (at most ${requests} with ${bytes})`,
-      { retryAfterMs: Math.min(RETRY_MAX_MS, Math.max(RETRY_MIN_MS, Math.ceil(this.expectedWaitMs()))) },
+      this.expectedWaitMs(),
     );
   }
 
   private expectedWaitMs(): number {
     let sumMs = 0;
-    for (const [servable, lane] of this.lanes) sumMs += lane.size * (servable.expectedRunMs ?? 0);
+    for (const [{ batching }, { size, rows }] of this.versions) sumMs += batching.expectedSumMs(size, rows);
     return sumMs / this.concurrentRuns;
   }
-}
-
-function deadlineExceeded(what: string): BmsError {
-  return new BmsError(Reason.DEADLINE_EXCEEDED, `the deadline passed while the request ${what}`);
 }

@@ -1,5 +1,5 @@
 import type { BmsError } from '@bms/contracts';
-import type { Tensor } from '@bms/tensor';
+import { batchShape, type Tensor } from '@bms/tensor';
 import type { Deadlined } from './deadline-heap';
 import type { RunRequest } from './executor';
 import { requestSizeBytes } from './request-size';
@@ -13,14 +13,18 @@ export interface PredictCall {
   readonly deadlineMs: number | undefined;
   /** Aborted when the caller gave up; what waits is then dropped. */
   readonly signal: AbortSignal;
+  /** Who asks, whatever that is called: requests of one caller share what one caller gets. */
+  readonly caller: string;
 }
 
 export interface PredictAnswer {
   readonly outputs: readonly Tensor[];
   /** From arrival to the start of the run. */
   readonly queueUs: number;
-  /** The run itself. */
+  /** The run itself, also of the others that it answered. */
   readonly computeUs: number;
+  /** Rows of the run, for one of its answers only; undefined for the others. */
+  readonly batchRows: number | undefined;
 }
 
 /** A call without a deadline takes its place as if it had this one, so that it is not overtaken for ever. */
@@ -30,9 +34,12 @@ const PATIENCE_MS = 30_000;
 export class QueuedPrediction implements Deadlined {
   readonly dueMs: number;
   readonly sizeBytes: number;
+  /** Rows along dimension 0; 1 for what has none. */
+  readonly rows: number;
   readonly answer: Promise<PredictAnswer>;
   private settle!: { resolve: (answer: PredictAnswer) => void; reject: (error: BmsError) => void };
   private pending = true;
+  private key: string;
 
   constructor(
     readonly call: PredictCall,
@@ -41,14 +48,28 @@ export class QueuedPrediction implements Deadlined {
     readonly arrivedMs: number,
     nowMs: number,
   ) {
+    const { inputs, outputs } = call.request;
+    const shape = batchShape(inputs);
+    this.rows = shape?.rows ?? 1;
+    this.key = shape === undefined ? '' : `${shape.key}${outputs.join('\n')}`;
     this.dueMs = call.deadlineMs ?? nowMs + PATIENCE_MS;
     this.sizeBytes = requestSizeBytes(call.request);
     this.answer = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
   }
 
+  /** Equal for requests that can be joined: same datatypes, same dimensions but the first, same outputs. "": it runs alone. */
+  get joinKey(): string {
+    return this.key;
+  }
+
   /** Somebody still waits for the answer. */
   get wanted(): boolean {
     return this.pending;
+  }
+
+  /** From now on it is joined to no other. */
+  runAlone(): void {
+    this.key = '';
   }
 
   resolve(answer: PredictAnswer): void {

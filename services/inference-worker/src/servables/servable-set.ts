@@ -21,6 +21,10 @@ export class ServableSet {
     return this.byId.size;
   }
 
+  all(): Iterable<Servable> {
+    return this.byId.values();
+  }
+
   /** The versions of a model, the highest first. */
   versionsOf(tenant: string, model: string): readonly Servable[] {
     return [...this.byId.values()]

@@ -1,8 +1,14 @@
 import { BmsError, Reason, versionId, type VersionId, type models } from '@bms/contracts';
+import { VersionBatching } from '../batching/version-batching';
 import type { Executor } from './executor';
 
-/** Weight of the newest run in the moving average of run times. */
-const EWMA_WEIGHT = 0.2;
+/** How a version runs. */
+export interface ServableRuns {
+  /** How many turns its executor takes at once; 1 by default. */
+  readonly executors?: number;
+  /** By default its requests run one by one. */
+  readonly batching?: VersionBatching;
+}
 
 /**
  * A version that is loaded and can be asked. Whoever uses it holds a handle, which keeps it alive: it is closed only
@@ -13,9 +19,10 @@ export class Servable {
   private handles = 0;
   private retired = false;
   private whenUnused: () => void = () => undefined;
-  private meanRunMs: number | undefined;
-  /** Whether a turn of it runs now. Its executor takes one at a time, so that later requests can still overtake. */
-  busy = false;
+  private running = 0;
+  /** How many turns its executor takes at once. More would wait there, where later requests cannot overtake them. */
+  readonly executors: number;
+  readonly batching: VersionBatching;
   /** Resolves when a run of it is taken to never return. */
   readonly stuck: Promise<void>;
   private sayStuck: () => void = () => undefined;
@@ -24,7 +31,10 @@ export class Servable {
     readonly ref: models.VersionRef,
     readonly signature: models.Signature,
     readonly executor: Executor,
+    { executors = 1, batching = new VersionBatching() }: ServableRuns = {},
   ) {
+    this.executors = executors;
+    this.batching = batching;
     this.id = versionId(ref.tenant, ref.model, ref.version);
     this.stuck = new Promise((resolve) => (this.sayStuck = resolve));
   }
@@ -63,13 +73,15 @@ export class Servable {
     await new Promise<void>((resolve) => (this.whenUnused = resolve));
   }
 
-  /** How long one run takes, by those so far; undefined before the first. */
-  get expectedRunMs(): number | undefined {
-    return this.meanRunMs;
+  /** Turns that it could take now. */
+  get idleExecutors(): number {
+    return this.executors - this.running;
   }
 
-  observeRun(runMs: number): void {
-    this.meanRunMs = this.meanRunMs === undefined ? runMs : this.meanRunMs + EWMA_WEIGHT * (runMs - this.meanRunMs);
+  /** A turn begins; the answer says that it has ended. */
+  beginTurn(): () => void {
+    this.running++;
+    return () => void this.running--;
   }
 }
 

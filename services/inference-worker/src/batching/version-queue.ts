@@ -1,0 +1,162 @@
+import type { QueuedPrediction } from '../servables/queued-prediction';
+import type { Servable } from '../servables/servable';
+import { FairLane } from './fair-lane';
+import { nextBatch, type NextBatch } from './next-batch';
+
+/** Requests that run as one. */
+export interface QueuedBatch {
+  /** At least one. */
+  readonly entries: readonly QueuedPrediction[];
+  /** Their rows together. */
+  readonly rows: number;
+  /** Rows that are added so that the run has a size that is fast. */
+  readonly paddingRows: number;
+}
+
+/** The key of those that run alone. */
+const ALONE = '';
+
+/** What waits for one version: a lane for each shape that can be joined, and one for those that run alone. */
+export class VersionQueue {
+  private readonly lanes = new Map<string, FairLane>();
+
+  constructor(readonly servable: Servable) {}
+
+  get size(): number {
+    let size = 0;
+    for (const lane of this.lanes.values()) size += lane.size;
+    return size;
+  }
+
+  get rows(): number {
+    let rows = 0;
+    for (const lane of this.lanes.values()) rows += lane.rows;
+    return rows;
+  }
+
+  push(entry: QueuedPrediction): void {
+    const key = this.keyOf(entry);
+    let lane = this.lanes.get(key);
+    if (lane === undefined) this.lanes.set(key, (lane = new FairLane()));
+    lane.push(entry);
+  }
+
+  /** Rows that surely run before `entry`, should it come in now. */
+  rowsAheadOf(entry: QueuedPrediction): number {
+    return this.lanes.get(this.keyOf(entry))?.rowsAheadOf(entry) ?? 0;
+  }
+
+  /** Takes `entry` out; false when it is not here. */
+  remove(entry: QueuedPrediction): boolean {
+    for (const [key, lane] of this.lanes) {
+      if (!lane.remove(entry)) continue;
+      if (lane.size === 0) this.lanes.delete(key);
+      return true;
+    }
+    return false;
+  }
+
+  /** The one that has waited longest. */
+  oldest(): QueuedPrediction | undefined {
+    let oldest: QueuedPrediction | undefined;
+    for (const lane of this.lanes.values()) {
+      const { oldest: candidate } = lane;
+      if (candidate !== undefined && candidate.arrivedMs < (oldest?.arrivedMs ?? Infinity)) oldest = candidate;
+    }
+    return oldest;
+  }
+
+  earliestDueMs(): number {
+    let dueMs = Infinity;
+    for (const lane of this.lanes.values()) dueMs = Math.min(dueMs, lane.earliestDueMs);
+    return dueMs;
+  }
+
+  /** The lane whose first is due first, and what an executor that is idle does with it. undefined: nothing waits. */
+  next(nowMs: number, monotonicMs: number): { readonly lane: FairLane; readonly step: NextBatch } | undefined {
+    let chosen: { lane: FairLane; step: NextBatch; dueMs: number } | undefined;
+    for (const [key, lane] of this.lanes) {
+      const dueMs = lane.earliestDueMs;
+      const step = this.stepOf(key, lane, dueMs, nowMs, monotonicMs);
+      if (step === undefined) continue;
+      const ready = step.kind === 'run';
+      const better =
+        chosen === undefined ||
+        (ready && chosen.step.kind === 'wait') ||
+        (ready === (chosen.step.kind === 'run') && dueMs < chosen.dueMs);
+      if (better) chosen = { lane, step, dueMs };
+    }
+    return chosen;
+  }
+
+  /**
+   * Takes at most `rows` rows out of a lane, and at least its first request; `isUnfit` answers true for those that it has
+   * dealt with. undefined: none was left.
+   */
+  takeBatch(
+    lane: FairLane,
+    rows: number,
+    nowMs: number,
+    isUnfit: (entry: QueuedPrediction) => boolean,
+  ): QueuedBatch | undefined {
+    const entries: QueuedPrediction[] = [];
+    let taken = 0;
+    for (let entry = lane.next(nowMs); entry !== undefined; entry = lane.next(nowMs)) {
+      if (entries.length > 0 && taken + entry.rows > rows) break;
+      lane.take(nowMs);
+      if (isUnfit(entry)) continue;
+      entries.push(entry);
+      taken += entry.rows;
+      if (!this.joins(entry)) break;
+    }
+    this.forgetEmpty();
+    if (entries.length === 0) return undefined;
+    const { plan } = this.servable.batching;
+    const paddingRows = entries.every((entry) => this.joins(entry)) ? plan.paddingFor(taken) : 0;
+    return { entries, rows: taken, paddingRows };
+  }
+
+  /** Takes all out. */
+  *drain(): Iterable<QueuedPrediction> {
+    for (const lane of this.lanes.values()) {
+      for (let entry = lane.oldest; entry !== undefined; entry = lane.oldest) {
+        lane.remove(entry);
+        yield entry;
+      }
+    }
+    this.lanes.clear();
+  }
+
+  private stepOf(
+    key: string,
+    lane: FairLane,
+    dueMs: number,
+    nowMs: number,
+    monotonicMs: number,
+  ): NextBatch | undefined {
+    const { servable } = this;
+    const head = lane.next(nowMs);
+    if (head === undefined) return undefined;
+    if (key === ALONE) return { kind: 'run', rows: 1 };
+    const snapshot = {
+      rows: lane.rows,
+      headRows: head.rows,
+      oldestWaitedMs: monotonicMs - (lane.oldest?.arrivedMs ?? monotonicMs),
+      slackMs: dueMs - nowMs,
+      idleExecutors: Math.max(1, servable.idleExecutors),
+    };
+    return nextBatch(snapshot, servable.batching);
+  }
+
+  private joins(entry: QueuedPrediction): boolean {
+    return this.keyOf(entry) !== ALONE;
+  }
+
+  private keyOf(entry: QueuedPrediction): string {
+    return this.servable.batching.joins ? entry.joinKey : ALONE;
+  }
+
+  private forgetEmpty(): void {
+    for (const [key, lane] of this.lanes) if (lane.size === 0) this.lanes.delete(key);
+  }
+}

@@ -1,0 +1,32 @@
+import type { Clock } from '../clock';
+
+/** A run that takes longer than this is taken to never return. */
+export const RETURNS_WITHIN_MS = 60_000;
+
+/** A run did not return: its thread is lost, and trying again would lose another. */
+export class StuckError extends Error {
+  override readonly name = 'StuckError';
+  constructor(
+    message: string,
+    /** Resolves should the thread end after all. */
+    readonly threadEnded: Promise<void> = new Promise(() => undefined),
+  ) {
+    super(message);
+  }
+}
+
+/** A run's answer. Throws {@link StuckError} when it does not return in time. */
+export async function orStuck<T>(run: Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
+  const ended = new AbortController();
+  const late = clock.wait(RETURNS_WITHIN_MS, AbortSignal.any([ended.signal, signal])).then((): never => {
+    signal.throwIfAborted();
+    throw new StuckError(`its warm-up run did not return within ${RETURNS_WITHIN_MS / 1000} s`);
+  });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([run, late]);
+  } finally {
+    ended.abort();
+    run.catch(() => undefined);
+  }
+}

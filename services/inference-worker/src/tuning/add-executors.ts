@@ -1,0 +1,79 @@
+import type { Clock } from '../clock';
+import { orStuck } from '../servables/or-stuck';
+import type { Executor, RunBatch } from '../servables/executor';
+
+/** How long each number of executors is measured. */
+const MEASURE_MS = 150;
+/** What one more must win of what it would if the device had a whole place for it. */
+const SHARE_OF_IDEAL = 0.5;
+
+export interface AddExecutorsParts {
+  /** Loads one more and warms it up. */
+  readonly another: () => Promise<Executor>;
+  /** Whether memory for one more is there. */
+  readonly fits: () => boolean;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Loads executors until there are so many, or memory ends. Where one fails to load, those before it are closed. */
+export async function fixedExecutors(
+  first: Executor,
+  count: number,
+  parts: AddExecutorsParts,
+): Promise<readonly Executor[]> {
+  const executors = [first];
+  try {
+    while (executors.length < count && parts.fits()) executors.push(await parts.another());
+    return executors;
+  } catch (error) {
+    await Promise.all(executors.slice(1).map((executor) => executor.close()));
+    throw error;
+  }
+}
+
+/**
+ * Loads executors one by one as long as the device is fed better by each: together they must run `turn` at a rate that is
+ * higher by half of what a core of its own for the new one would bring. At most `most`, and within memory. The one that
+ * brought too little is closed again. Throws what loading throws, StuckError, ExecutorLostError.
+ */
+export async function measuredExecutors(
+  first: Executor,
+  most: number,
+  turn: readonly RunBatch[],
+  parts: AddExecutorsParts,
+): Promise<readonly Executor[]> {
+  let executors: readonly Executor[] = [first];
+  if (most <= 1) return executors;
+  let rate = await turnsPerMs(executors, turn, parts);
+  while (executors.length < most && parts.fits()) {
+    const next = await parts.another();
+    const more = [...executors, next];
+    const rateOfMore = await turnsPerMs(more, turn, parts);
+    if (rateOfMore < rate * (1 + SHARE_OF_IDEAL / executors.length)) {
+      await next.close();
+      return executors;
+    }
+    executors = more;
+    rate = rateOfMore;
+  }
+  return executors;
+}
+
+async function turnsPerMs(
+  executors: readonly Executor[],
+  turn: readonly RunBatch[],
+  { clock, signal }: AddExecutorsParts,
+): Promise<number> {
+  const startedMs = clock.monotonic();
+  const passedMs = (): number => clock.monotonic() - startedMs;
+  let turns = 0;
+  const feed = async (executor: Executor): Promise<void> => {
+    do {
+      await orStuck(executor.run(turn), clock, signal);
+      turns++;
+    } while (passedMs() < MEASURE_MS);
+  };
+  await Promise.all(executors.map(feed));
+  return turns / passedMs();
+}
