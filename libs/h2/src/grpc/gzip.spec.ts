@@ -29,6 +29,12 @@ describe('unfold', () => {
     }
   });
 
+  it('takes content that is compressed in many members, in any cut', async () => {
+    const members = Array.from({ length: 20_000 }, (_, i) => (i % 4 === 0 ? gzipSync(`${i};`) : gzipSync('')));
+    const unfolded = await unfold({ compressed: true, bytes: Buffer.concat(members) }, 'gzip', options());
+    expect(unfolded.toString().split(';').length).toBe(5_001);
+  });
+
   it('keeps no large buffer for a small message', async () => {
     const unfolded = await unfold({ compressed: true, bytes: gzipSync(Buffer.alloc(100)) }, 'gzip', options());
     expect(unfolded.buffer.byteLength).toBeLessThanOrEqual(8 * 1024);

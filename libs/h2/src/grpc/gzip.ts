@@ -9,7 +9,10 @@ import { ownBytes } from './own-bytes';
 /** What we can decode, as `grpc-accept-encoding` says it. */
 export const ACCEPTED_ENCODINGS = 'identity,deflate,gzip';
 
-/** Steps in which a message is unfolded: each is one turn of a thread of zlib's, and what is read beyond a limit. */
+/**
+ * Steps in which a message is unfolded, by what goes in and by what comes out: so much is read beyond a limit, and so long other
+ * work waits for the thread, of which there are four for all that Node does.
+ */
 const STEP_BYTES = 64 * 1024;
 
 export interface UnfoldOptions {
@@ -34,7 +37,7 @@ export async function unfold(message: Message, encoding: string, options: Unfold
   let bytes = 0;
   try {
     addAbortSignal(signal, decoder);
-    decoder.end(message.bytes);
+    feed(decoder, message.bytes);
     for await (const part of decoder as AsyncIterable<Buffer>) {
       bytes += part.length;
       if (bytes > limitBytes) throw messageTooLarge(undefined, limitBytes, remedy);
@@ -48,6 +51,12 @@ export async function unfold(message: Message, encoding: string, options: Unfold
   if (message.bytes.length === 0) throw damaged(encoding);
   const [first] = parts;
   return first !== undefined && parts.length === 1 ? ownBytes(first, 0, bytes) : Buffer.concat(parts, bytes);
+}
+
+/** Without waiting for the decoder: what it has not come to yet are views on the message. */
+function feed(decoder: Transform, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; at += STEP_BYTES) decoder.write(bytes.subarray(at, at + STEP_BYTES));
+  decoder.end();
 }
 
 function decoderOf(encoding: string): Transform {

@@ -11,6 +11,9 @@ export interface HeaderVerdict {
 
 /** More digits than this are no length, and would not be exact as a number. */
 const LENGTH_DIGITS = 15;
+/** RFC 9110 §9.1, a token; RFC 3986 §3.1. */
+const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const SCHEME = /^[A-Za-z][A-Za-z0-9+\-.]*$/;
 
 /**
  * Judges the header list of a request to any server, by RFC 9113 §8.2 and §8.3. A `:path` that does not begin with a slash
@@ -58,7 +61,7 @@ class RequestLine {
 
   /** Returns what is wrong with it. */
   take(name: string, value: string): string | undefined {
-    if (value === '' || !isFieldValue(value)) return `${shown(name)} is ${shown(value)}`;
+    if (!isPseudoValue(name, value)) return `${shown(name)} is ${shown(value)}`;
     switch (name) {
       case ':method':
         if (this.method !== undefined) return twice(name);
@@ -115,6 +118,13 @@ function judgeRest(fields: HeaderFields, from: number, authority: string | undef
     }
   }
   return { fault: undefined, contentLength };
+}
+
+/** A blank in one of them would make two fields of it for whoever speaks HTTP/1.1. */
+function isPseudoValue(name: string, value: string): boolean {
+  if (value === '' || !isFieldValue(value) || value.includes(' ') || value.includes('\t')) return false;
+  if (name === ':method') return value === 'POST' || METHOD.test(value);
+  return name !== ':scheme' || value === 'http' || value === 'https' || SCHEME.test(value);
 }
 
 function isPseudo(name: string | undefined): boolean {

@@ -9,7 +9,8 @@ const PACK_MAX_BYTES = 16 * 1024;
 
 /** Messages that have come before somebody took those before them, in order. */
 export class MessageBacklog {
-  private readonly items: (Message | Pack)[] = [];
+  /** Undefined: was taken. */
+  private readonly items: (Message | Pack | undefined)[] = [];
   private firstItem = 0;
 
   add(compressed: boolean, bytes: Buffer, start: number, end: number): void {
@@ -33,6 +34,7 @@ export class MessageBacklog {
 
   private drop(): void {
     const { items } = this;
+    items[this.firstItem] = undefined;
     this.firstItem += 1;
     // Not shift() each time: that moves all that follow.
     if (this.firstItem * 2 < items.length) return;

@@ -34,6 +34,11 @@ function inSlab(bytes: Buffer): Buffer {
   return slab.subarray(100, 100 + bytes.length);
 }
 
+/** Messages as texts, which are compared many times as fast. */
+function texts(messages: readonly Message[]): string[] {
+  return messages.map(({ compressed, bytes }) => `${compressed ? 'compressed' : 'plain'} ${bytes.toString('hex')}`);
+}
+
 function thrownBy(act: () => unknown): unknown {
   try {
     act();
@@ -52,7 +57,7 @@ describe('a message reader', () => {
       reader.push(wire.subarray(0, cut));
       const early = takeAll(reader);
       reader.push(wire.subarray(cut));
-      expect([...early, ...takeAll(reader)]).toEqual(messages);
+      expect(texts([...early, ...takeAll(reader)])).toEqual(texts(messages));
       expect(() => reader.end()).not.toThrow();
       expect(reader.bufferedBytes).toBe(0);
     }
@@ -64,14 +69,14 @@ describe('a message reader', () => {
       reader.push(wire.subarray(0, cut));
       reader.push(wire.subarray(cut));
       expect(reader.bufferedBytes).toBe(wire.length);
-      expect(takeAll(reader)).toEqual(messages);
+      expect(texts(takeAll(reader))).toEqual(texts(messages));
     }
   });
 
   it('gives the same messages when they come byte by byte', () => {
     const reader = readerOf();
     for (const byte of wire) reader.push(Buffer.from([byte]));
-    expect(takeAll(reader)).toEqual(messages);
+    expect(texts(takeAll(reader))).toEqual(texts(messages));
   });
 
   it('gives the same messages in any cut of many sizes, taken at any time', () => {
@@ -89,11 +94,7 @@ describe('a message reader', () => {
       }
       reader.end();
       taken.push(...takeAll(reader));
-      expect(taken.length).toBe(sent.messages.length);
-      taken.forEach((message, i) => {
-        expect(message.compressed).toBe(sent.messages[i]?.compressed);
-        expect(message.bytes.equals(sent.messages[i]?.bytes ?? Buffer.alloc(0))).toBe(true);
-      });
+      expect(texts(taken)).toEqual(texts(sent.messages));
     }
   });
 
@@ -185,11 +186,8 @@ describe('the memory of messages', () => {
     for (const size of [6, 3_000, 70_000, 600_000]) {
       const reader = readerOf();
       const { wire } = wireOf([size]);
-      for (let at = 0; at < wire.length; at += Math.ceil(wire.length / 3)) {
-        reader.push(inSlab(wire.subarray(at, at + Math.ceil(wire.length / 3)).subarray(0, SLAB_BYTES - 100)));
-        const rest = wire.subarray(at, at + Math.ceil(wire.length / 3)).subarray(SLAB_BYTES - 100);
-        for (let from = 0; from < rest.length; from += 16_384) reader.push(inSlab(rest.subarray(from, from + 16_384)));
-      }
+      const step = Math.min(16_384, Math.ceil(wire.length / 3));
+      for (let at = 0; at < wire.length; at += step) reader.push(inSlab(wire.subarray(at, at + step)));
       expect(reader.next()?.bytes.buffer.byteLength).toBe(size);
     }
   });
@@ -198,7 +196,7 @@ describe('the memory of messages', () => {
     const before = process.memoryUsage().arrayBuffers;
     const readers = Array.from({ length: 200 }, () => {
       const reader = readerOf(64 * MIB);
-      reader.push(inCopy(messagePrefix(64 * MIB)));
+      reader.push(messagePrefix(64 * MIB));
       reader.push(Buffer.from('0123456789'));
       return reader;
     });
@@ -219,10 +217,6 @@ describe('the memory of messages', () => {
     expect(other.expectedBytes).toBe(MIB - 400_000);
   });
 });
-
-function inCopy(bytes: Buffer): Buffer {
-  return Buffer.from(bytes);
-}
 
 function memoryBytes(): number {
   const { heapUsed, arrayBuffers } = process.memoryUsage();

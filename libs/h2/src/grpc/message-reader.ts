@@ -21,7 +21,7 @@ export class MessageReader {
   private missingBytes = 0;
   private assembly: MessageAssembly | undefined;
   private first: Message | undefined;
-  private readonly later = new MessageBacklog();
+  private later: MessageBacklog | undefined;
   private untakenBytes = 0;
   private failure: BmsError | undefined;
 
@@ -66,7 +66,7 @@ export class MessageReader {
   next(): Message | undefined {
     const message = this.first;
     if (message === undefined) return undefined;
-    this.first = this.later.take();
+    this.first = this.later?.take();
     this.untakenBytes -= PREFIX_BYTES + message.bytes.length;
     return message;
   }
@@ -129,8 +129,8 @@ export class MessageReader {
 
   private endMessage(bytes: Buffer, start: number, end: number): void {
     this.prefixBytes = 0;
-    if (this.first !== undefined) this.later.add(this.compressed, bytes, start, end);
-    else this.first = { compressed: this.compressed, bytes: ownBytes(bytes, start, end) };
+    if (this.first === undefined) this.first = { compressed: this.compressed, bytes: ownBytes(bytes, start, end) };
+    else (this.later ??= new MessageBacklog()).add(this.compressed, bytes, start, end);
   }
 
   private fail(error: BmsError): never {

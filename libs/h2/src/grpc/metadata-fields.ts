@@ -5,8 +5,14 @@ import { decodeBinaryList, encodeBinary } from './binary-values';
 import { shown } from './field-rules';
 import { isReserved } from './reserved-names';
 
-/** Fields with one value, whatever comes: of several the first counts, as with Node's own HTTP/2. */
-const FIRST_COUNTS: ReadonlySet<string> = new Set(['authorization', 'from', 'referer', 'user-agent']);
+/** Fields with one value, whatever comes: of several the first counts. So it is with Node's own HTTP/2, below the other transport. */
+const FIRST_COUNTS: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'from',
+  'referer',
+  'user-agent',
+]);
 
 /**
  * Adds `metadata` to a header list. Names of the protocol (see {@link isReserved}) are left out, blanks around a text are, too.
