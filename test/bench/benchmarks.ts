@@ -3,7 +3,15 @@ import { etcdClients } from './etcd-clients.bench';
 import { liveness } from './liveness.bench';
 import { manyModels } from './many-models.bench';
 import { latency } from './transport/latency.bench';
+import { memory } from './transport/memory.bench';
 import { mixedSizes } from './transport/mixed-sizes.bench';
+import { overheads } from './transport/overheads.bench';
+import { replicas } from './transport/replicas.bench';
 import { throughput } from './transport/throughput.bench';
+import { tlsCost } from './transport/tls.bench';
 
-export const BENCHMARKS: readonly AnyBenchmark[] = [manyModels, liveness, etcdClients, throughput, latency, mixedSizes];
+/** A name with a slash is a piece: all of a kind are run by what stands before it. */
+export const BENCHMARKS: readonly AnyBenchmark[] = [
+  ...[manyModels, liveness, etcdClients],
+  ...[throughput, latency, mixedSizes, replicas, overheads, memory, tlsCost],
+];

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { selfSigned } from '@bms/h2/testkit';
 import { runService } from '@bms/lifecycle';
 import type { Routes } from '@bms/transport';
 import { NOOP_ANSWER, NOOP_PATH, NOOP_TRAILERS } from './noop-answer';
@@ -9,7 +10,10 @@ import { parseTransport, transportServer } from './sides/transport-server';
  * benchmarks start it; a simulated worker tells a registry of it, so that a real router sends calls here.
  */
 void runService(async ({ argv }) => {
-  const { values } = parseArgs({ args: [...argv], options: { transport: { type: 'string' } } });
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { transport: { type: 'string' }, tls: { type: 'boolean' } },
+  });
   const routes: Routes = new Map([
     [
       NOOP_PATH,
@@ -22,7 +26,11 @@ void runService(async ({ argv }) => {
       },
     ],
   ]);
-  const server = transportServer(parseTransport(values.transport), routes);
+  const server = transportServer(
+    parseTransport(values.transport),
+    routes,
+    values.tls === true ? selfSigned() : undefined,
+  );
   const port = await server.listen({ host: '127.0.0.1', port: 0 });
   return { facts: { address: `127.0.0.1:${port}` }, stop: () => server.close() };
 });

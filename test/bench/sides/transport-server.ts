@@ -1,6 +1,6 @@
 import { assertNever } from '@bms/contracts';
 import { GrpcServer } from '@bms/grpc';
-import { H2Server, MESH_LIMITS } from '@bms/h2';
+import { H2Server, MESH_LIMITS, type ServerTls } from '@bms/h2';
 import type { Routes, Server } from '@bms/transport';
 
 /** The transports of the data plane, as the services' setting calls them. */
@@ -15,11 +15,11 @@ export function parseTransport(text: string | undefined): TransportKind {
   return kind;
 }
 
-/** A server of the transport, with a worker's own limits. */
-export function transportServer(kind: TransportKind, routes: Routes): Server {
+/** A server of the transport, with a worker's own limits. @param tls h2 alone knows it */
+export function transportServer(kind: TransportKind, routes: Routes, tls?: ServerTls): Server {
   switch (kind) {
     case 'h2':
-      return new H2Server(routes, { limits: MESH_LIMITS });
+      return new H2Server(routes, { limits: MESH_LIMITS, tls });
     case 'grpc-js':
       return new GrpcServer(routes);
     default:

@@ -15,7 +15,7 @@ const BUSY_BEFORE_MS = 1_000;
 
 export const LOAD_KNOBS = {
   warmUp: { about: 'requests before a side is measured for the first time', value: 30_000, tiny: 20 },
-  runMs: { about: 'how long one run measures', value: 5_000, tiny: 100 },
+  runMs: { about: 'how long one run measures', value: 5_000, tiny: 200 },
   rounds: { about: 'how often each side is measured; medians count', value: 3, tiny: 1 },
 };
 
