@@ -105,3 +105,30 @@ export function externalDataModel(location = 'weights.bin'): { readonly model: U
   });
   return { model, data };
 }
+
+/**
+ * A perceptron, FP32 [batch, widths[0]] → [batch, widths.at(-1)] with ReLU between its layers, `x` to `y`. Its weights are
+ * small, and the same each time.
+ */
+export function perceptronModel(widths: readonly number[]): Uint8Array {
+  const layers = widths.slice(1).map((columns, at) => ({ at, rows: widths[at] ?? 0, columns }));
+  const last = layers.length - 1;
+  const activation = (at: number): string => (at === 0 ? 'x' : `active${at}`);
+  return buildOnnxModel({
+    inputs: [{ name: 'x', type: 'FP32', shape: ['batch', widths[0] ?? 0] }],
+    outputs: [{ name: 'y', type: 'FP32', shape: ['batch', widths.at(-1) ?? 0] }],
+    nodes: layers.flatMap(({ at }) => [
+      { op: 'Gemm', inputs: [activation(at), `w${at}`, `b${at}`], outputs: [at === last ? 'y' : `sum${at}`] },
+      ...(at === last ? [] : [{ op: 'Relu', inputs: [`sum${at}`], outputs: [activation(at + 1)] }]),
+    ]),
+    initializers: layers.flatMap(({ at, rows, columns }) => [
+      { name: `w${at}`, type: 'FP32', dims: [rows, columns], data: evenFloats(rows * columns, 1 / Math.sqrt(rows)) },
+      { name: `b${at}`, type: 'FP32', dims: [columns], data: evenFloats(columns, 0.1) },
+    ]),
+  });
+}
+
+/** Floats between -scale and scale, spread evenly and out of order. */
+function evenFloats(count: number, scale: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, at) => (((at * 7919) % 1009) / 504 - 1) * scale);
+}
