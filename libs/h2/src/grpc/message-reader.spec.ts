@@ -113,6 +113,22 @@ describe('a message reader', () => {
     expect(reader.bufferedBytes).toBe(1005);
   });
 
+  it('tells whether anything has come behind the next message', () => {
+    const reader = readerOf();
+    const sent = wireOf([0, 3]).wire;
+    expect(reader.hasMore).toBe(false);
+    reader.push(sent.subarray(0, 4));
+    expect(reader.hasMore).toBe(false);
+    reader.push(sent.subarray(4, 5));
+    expect(reader.hasMore).toBe(false);
+    for (const byte of sent.subarray(5)) {
+      reader.push(Buffer.from([byte]));
+      expect(reader.hasMore).toBe(true);
+    }
+    reader.next();
+    expect(reader.hasMore).toBe(false);
+  });
+
   it.each([
     ['in its prefix', 3, 'the stream ended inside the prefix of a message: 2 bytes are missing'],
     ['behind its prefix', 5, 'the stream ended inside a message of 10 bytes: 10 bytes are missing'],

@@ -45,6 +45,11 @@ export class MessageReader {
     return this.untakenBytes;
   }
 
+  /** Whether anything has come behind the message that {@link next} would give. */
+  get hasMore(): boolean {
+    return this.first !== undefined && this.untakenBytes > PREFIX_BYTES + this.first.bytes.length;
+  }
+
   /**
    * Reads all of `chunk`, which must not change afterwards.
    * Throws MESSAGE_TOO_LARGE, and INTERNAL for a prefix that is none; then nothing more can be read.

@@ -29,6 +29,8 @@ export class UnaryCall extends IncomingCall {
       if (bytes.length > 0) {
         reader.push(bytes);
         stream.consume(bytes.length);
+        // At once: a caller that never ends would have us keep any number of them.
+        if (reader.hasMore) throw BmsError.invalidRequest('message', 'a second request came on a call that takes one');
         stream.midMessage = reader.expectedBytes > 0;
         if (!ended && stream.midMessage) stream.expect(reader.expectedBytes);
       }
@@ -47,9 +49,6 @@ export class UnaryCall extends IncomingCall {
     this.reader.end();
     const message = this.reader.next();
     if (message === undefined) throw BmsError.invalidRequest('message', 'the call ended without a request');
-    if (this.reader.next() !== undefined) {
-      throw BmsError.invalidRequest('message', 'a second request came on a call that takes one');
-    }
     return message;
   }
 
