@@ -5,7 +5,7 @@ import type { Stream, StreamListener } from '../connection/stream';
 import { ErrorCode } from '../frames/error-code';
 import { STREAM_ID_MAX } from '../frames/frame';
 import { ConnectionError } from '../frames/h2-error';
-import { trailerFault } from '../grpc/header-rules';
+import { responseFault, trailerFault } from '../grpc/header-rules';
 import type { DecodedHeaders } from '../hpack/hpack-decoder';
 import type { HeaderFields } from '../hpack/header-fields';
 
@@ -64,9 +64,8 @@ export class ClientConnection extends ReceivingConnection {
   }
 
   protected override onStreamHeaders(stream: Stream, headers: DecodedHeaders, ended: boolean): void {
-    if (stream.headersSeen && (!ended || trailerFault(headers.fields) !== undefined)) {
-      return this.refuseStream(stream, ErrorCode.PROTOCOL_ERROR);
-    }
+    const right = stream.headersSeen ? ended && trailerFault(headers.fields) === undefined : takeHead(stream, headers);
+    if (!right) return this.refuseStream(stream, ErrorCode.PROTOCOL_ERROR);
     const interim = headers.fields[0] === ':status' && headers.fields[1]?.startsWith('1') === true;
     if (interim && ended) return this.refuseStream(stream, ErrorCode.PROTOCOL_ERROR);
     if (interim) return this.guard.glitch();
@@ -101,4 +100,11 @@ export class ClientConnection extends ReceivingConnection {
   protected override isPast(streamId: number): boolean {
     return streamId % 2 === 1 && streamId < this.nextId;
   }
+}
+
+/** Notes how much an answer says will follow. False: it must not begin so. Of a list that was cut, the listener is told instead. */
+function takeHead(stream: Stream, { fields, tooLarge }: DecodedHeaders): boolean {
+  const { fault, contentLength } = responseFault(fields);
+  stream.declaredBytes = contentLength;
+  return tooLarge || fault === undefined;
 }

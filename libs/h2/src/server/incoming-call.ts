@@ -1,14 +1,13 @@
 import { BmsError, Reason } from '@bms/contracts';
-import { Metadata, STATUS_DETAILS, statusOf, type Bytes, type ServerCall } from '@bms/transport';
+import { Metadata, statusOf, type Bytes, type ServerCall } from '@bms/transport';
 import { asBuffer } from '../as-buffer';
 import type { Stream, StreamEnd, StreamListener } from '../connection/stream';
-import { encodeBinary } from '../grpc/binary-values';
 import { appendMetadata } from '../grpc/metadata-fields';
 import { unfold } from '../grpc/gzip';
 import type { Message } from '../grpc/message';
 import { messagePrefix } from '../grpc/message-prefix';
-import { encodeMessage } from '../grpc/percent-encoding';
 import type { RequestHead } from '../grpc/request-head';
+import { appendStatus } from '../grpc/status-fields';
 import type { ServerConnection } from './server-connection';
 
 /** What all calls of a server share. */
@@ -170,9 +169,7 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
 
   private sendFailure(error: unknown): void {
     const fields = this.headSent ? [] : [...RESPONSE_HEAD];
-    const { code, message, details } = statusOf(error);
-    fields.push('grpc-status', `${code}`, 'grpc-message', encodeMessage(message));
-    if (details !== undefined) fields.push(STATUS_DETAILS, encodeBinary(details));
+    appendStatus(fields, statusOf(error));
     try {
       appendMetadata(fields, this.trailers);
     } catch {

@@ -1,7 +1,6 @@
-import { STATUS_DETAILS, statusOf } from '@bms/transport';
+import { statusOf } from '@bms/transport';
 import type { Stream, StreamListener } from '../connection/stream';
-import { encodeBinary } from '../grpc/binary-values';
-import { encodeMessage } from '../grpc/percent-encoding';
+import { appendStatus } from '../grpc/status-fields';
 
 /** A request that gets no further: it is answered at once, and what still comes of it is ignored. */
 abstract class Refused implements StreamListener {
@@ -27,12 +26,9 @@ abstract class Refused implements StreamListener {
 /** Answered with a status of gRPC. */
 export class Refusal extends Refused {
   constructor(stream: Stream, error: unknown) {
-    const { code, message, details } = statusOf(error);
-    super(stream, [
-      ...[':status', '200', 'content-type', 'application/grpc'],
-      ...['grpc-status', `${code}`, 'grpc-message', encodeMessage(message)],
-      ...(details === undefined ? [] : [STATUS_DETAILS, encodeBinary(details)]),
-    ]);
+    const answer = [':status', '200', 'content-type', 'application/grpc'];
+    appendStatus(answer, statusOf(error));
+    super(stream, answer);
   }
 }
 
