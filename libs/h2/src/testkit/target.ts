@@ -1,4 +1,4 @@
-import type { Bytes, Route } from '@bms/transport';
+import type { Bytes, Route, ServerCall } from '@bms/transport';
 import { EDGE_LIMITS, type ConnectionLimits } from '../limits';
 import { H2Server, type H2ServerOptions } from '../server/h2-server';
 import { RawPeer, type RawPeerManners } from './raw-peer';
@@ -38,6 +38,8 @@ export class Target {
   begun = 0;
   /** Handlers that were told to stop. */
   aborted = 0;
+  /** The addresses that calls came from. */
+  readonly callers = new Set<string>();
   /** Bugs: attacks are never our fault, so this stays empty. */
   readonly internalErrors: unknown[] = [];
   private release: () => void = () => {};
@@ -127,7 +129,7 @@ export class Target {
     return {
       kind: 'unary',
       handle: async (request, call) => {
-        this.enter(call.signal);
+        this.enter(call);
         try {
           return await handle(request, call);
         } finally {
@@ -138,12 +140,12 @@ export class Target {
   }
 
   private stream(handle: (requests: AsyncIterable<Bytes>) => AsyncIterable<Bytes>): Route {
-    const enter = (signal: AbortSignal): void => this.enter(signal);
+    const enter = (call: ServerCall): void => this.enter(call);
     const leave = (): void => void (this.running -= 1);
     return {
       kind: 'stream',
       handle: async function* (requests, call) {
-        enter(call.signal);
+        enter(call);
         try {
           yield* handle(requests);
         } finally {
@@ -153,7 +155,8 @@ export class Target {
     };
   }
 
-  private enter(signal: AbortSignal): void {
+  private enter({ peer, signal }: ServerCall): void {
+    this.callers.add(peer);
     this.begun += 1;
     this.running += 1;
     this.runningMost = Math.max(this.runningMost, this.running);
