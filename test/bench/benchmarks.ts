@@ -5,6 +5,7 @@ import { manyModels } from './many-models.bench';
 import { latency } from './transport/latency.bench';
 import { memory } from './transport/memory.bench';
 import { mixedSizes } from './transport/mixed-sizes.bench';
+import { realModels } from './transport/models.bench';
 import { overheads } from './transport/overheads.bench';
 import { replicas } from './transport/replicas.bench';
 import { throughput } from './transport/throughput.bench';
@@ -13,5 +14,5 @@ import { tlsCost } from './transport/tls.bench';
 /** A name with a slash is a piece: all of a kind are run by what stands before it. */
 export const BENCHMARKS: readonly AnyBenchmark[] = [
   ...[manyModels, liveness, etcdClients],
-  ...[throughput, latency, mixedSizes, replicas, overheads, memory, tlsCost],
+  ...[throughput, latency, mixedSizes, replicas, overheads, memory, tlsCost, realModels],
 ];

@@ -52,6 +52,11 @@ export const FIGURES = {
     atLeast(0.9),
   ),
   'routed-to-direct-squeezenet': ratio('squeezenet: the same', 'as for digits', atLeast(0.9)),
+  'routed-to-direct-own-core': ratio(
+    'squeezenet: routed ÷ direct, the worker alone on a core',
+    'routed/s ÷ direct/s, saturated',
+    atLeast(0.95),
+  ),
   efficiency: ratio('serving efficiency, squeezenet, saturated', 'Σ time in run() ÷ (executors × wall)', atLeast(0.95)),
   'routed-to-bare': ratio('squeezenet: routed rows/s ÷ bare loop', 'on the same two cores', atLeast(0.78)),
   tls: micros('TLS adds per 1 KB request', 'CPU with TLS − CPU without, no-op worker', atMost(4)),

@@ -2,8 +2,8 @@ import { CallMetadata, inference } from '@bms/contracts';
 import { pathOf } from '@bms/transport';
 
 const { GRPCInferenceServiceDefinition: SERVICE } = inference;
-/** The only call that a no-op server answers. */
-export const NOOP_PATH = pathOf(SERVICE, SERVICE.methods.modelInfer);
+/** The call that is measured, and the only one that a no-op server answers. */
+export const INFER_PATH = pathOf(SERVICE, SERVICE.methods.modelInfer);
 
 const CLASSES = 10;
 const FLOAT_BYTES = 4;

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { selfSigned } from '@bms/h2/testkit';
 import { runService } from '@bms/lifecycle';
 import type { Routes } from '@bms/transport';
-import { NOOP_ANSWER, NOOP_PATH, NOOP_TRAILERS } from './noop-answer';
+import { NOOP_ANSWER, INFER_PATH, NOOP_TRAILERS } from './noop-answer';
 import { parseTransport, transportServer } from './sides/transport-server';
 
 /**
@@ -16,7 +16,7 @@ void runService(async ({ argv }) => {
   });
   const routes: Routes = new Map([
     [
-      NOOP_PATH,
+      INFER_PATH,
       {
         kind: 'unary',
         handle: async (_request, { trailers }) => {

@@ -1,6 +1,6 @@
 import { Server, ServerCredentials, type sendUnaryData } from '@grpc/grpc-js';
 import { runService } from '@bms/lifecycle';
-import { NOOP_ANSWER, NOOP_PATH } from '../noop-answer';
+import { NOOP_ANSWER, INFER_PATH } from '../noop-answer';
 
 /** A rival's process: grpc-js as its documentation shows it, answering the same fixed bytes, with nothing of ours around it. */
 void runService(async () => {
@@ -9,7 +9,7 @@ void runService(async () => {
   const same = (bytes: Buffer): Buffer => bytes;
   const definition = {
     infer: {
-      ...{ path: NOOP_PATH, requestStream: false, responseStream: false },
+      ...{ path: INFER_PATH, requestStream: false, responseStream: false },
       ...{ requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same },
     },
   };

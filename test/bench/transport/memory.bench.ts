@@ -5,6 +5,7 @@ import { judged } from '../figures';
 import { LoadConnection } from '../load/load-connection';
 import { RequestTemplate } from '../load/request-template';
 import { sharedClockMs } from '../load/shared-clock';
+import { NOOP_ANSWER } from '../noop-answer';
 import { mebibytes, rounded } from '../percentiles';
 import { memoryOf } from '../process-usage';
 import { NoopMesh } from '../sides/noop-mesh';
@@ -82,7 +83,7 @@ async function growth(
 
 /** What a router grows by for each caller that has made one call and stays. */
 async function idleCallers(context: BenchmarkContext, side: Side, count: number): Promise<number> {
-  const { path, headers, bodyFile, expectedFile } = noopWorkload(context);
+  const { path, headers, bodyFile } = noopWorkload(context);
   const [host, port] = side.address.split(':') as [string, string];
   const body = readFileSync(bodyFile);
   const template = new RequestTemplate({ path, headers, body, authority: side.address });
@@ -90,7 +91,7 @@ async function idleCallers(context: BenchmarkContext, side: Side, count: number)
   const open = async (): Promise<void> => {
     const answered = new Promise<void>((resolve, reject) => {
       const caller = new LoadConnection({
-        ...{ host, port: Number(port), tls: false, template, expected: readFileSync(expectedFile) },
+        ...{ host, port: Number(port), tls: false, template, expected: Buffer.from(NOOP_ANSWER) },
         onAnswer: (_sentAtMs, failure) => (failure === undefined ? resolve() : reject(new Error(failure))),
       });
       callers.push(caller);

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchmarkContext } from '../benchmark';
 import { modelName } from '../filled-store';
-import { NOOP_ANSWER, NOOP_PATH, noopRequest } from '../noop-answer';
+import { NOOP_ANSWER, INFER_PATH, noopRequest } from '../noop-answer';
 
 /** What is sent, and how many at a time. */
 export interface Workload {
@@ -10,8 +10,8 @@ export interface Workload {
   /** File with the message to send, gRPC's prefix before it. */
   readonly bodyFile: string;
   readonly bodyBytes: number;
-  /** File with the message that must come. */
-  readonly expectedFile: string;
+  /** File with the message that must come; undefined: its length alone is known. */
+  readonly expectedFile: string | undefined;
   readonly answerBytes: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly connections: number;
@@ -35,9 +35,26 @@ export function noopWorkload(context: BenchmarkContext, size: Size = '1 KB', inF
   if (!existsSync(expectedFile)) writeFileSync(expectedFile, NOOP_ANSWER);
   const connections = inFlight < CONNECTIONS ? 1 : CONNECTIONS;
   return {
-    ...{ path: NOOP_PATH, bodyFile, expectedFile },
+    ...{ path: INFER_PATH, bodyFile, expectedFile },
     ...{ bodyBytes: SIZES[size], answerBytes: NOOP_ANSWER.byteLength },
     ...{ headers: {}, connections, inFlight: Math.ceil(inFlight / connections), tls: false },
+  };
+}
+
+/** Of a real model, whose answers' last bits depend on what they were batched with. @param inFlight in all */
+export function modelWorkload(
+  { folder }: BenchmarkContext,
+  model: string,
+  request: Uint8Array,
+  answer: Uint8Array,
+  inFlight: number,
+): Workload {
+  const bodyFile = join(folder, `request-${model}`);
+  writeFileSync(bodyFile, grpcFramed(request));
+  return {
+    ...{ path: INFER_PATH, bodyFile, bodyBytes: request.byteLength, answerBytes: answer.byteLength },
+    ...{ expectedFile: undefined, headers: {}, tls: false },
+    ...{ connections: CONNECTIONS, inFlight: Math.ceil(inFlight / CONNECTIONS) },
   };
 }
 
