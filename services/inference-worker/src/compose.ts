@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { ensureServiceToken, type ServiceToken } from '@bms/auth';
 import { inference, type workerService } from '@bms/contracts';
-import { GrpcServer } from '@bms/grpc';
+import { openDataPlane } from '@bms/data-plane';
 import {
   advertisedHost,
   listening,
@@ -18,7 +18,7 @@ import {
   type Readiness,
   type Registry,
 } from '@bms/telemetry';
-import { HealthService, mergeRoutes, reflectionRoutes } from '@bms/transport';
+import { HealthService, mergeRoutes, reflectionRoutes, type Server } from '@bms/transport';
 import { systemClock as clock } from './clock';
 import type { WorkerConfig } from './config';
 import { watchDevice } from './devices/worker-device';
@@ -119,7 +119,7 @@ export async function startWorker(
 
 /** Where callers and operators come in. */
 interface Edges {
-  readonly grpc: GrpcServer;
+  readonly grpc: Server;
   readonly operations: OperationsServer;
   readonly health: HealthService;
   /** From now on the worker serves; `attached` says whether a registry knows of it. */
@@ -156,7 +156,7 @@ function openEdges(
     deviceUse: () => device.meter?.use,
   });
   const health = new HealthService();
-  const grpc = new GrpcServer(
+  const grpc = openDataPlane(
     mergeRoutes(
       inferRoutes({
         servables,
@@ -171,6 +171,8 @@ function openEdges(
       reflectionRoutes([SERVICE, 'grpc.health.v1.Health']),
     ),
     {
+      transport: config.transport,
+      peers: 'mesh',
       messageBytes: config.messageLimit,
       onInternalError: (err, path) => logger.error({ err, path }, 'an internal error'),
     },

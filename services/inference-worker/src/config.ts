@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { EXECUTORS_MAX } from '@bms/contracts';
+import { TRANSPORTS } from '@bms/data-plane';
 import { PREVIOUS_EXIT_VARIABLE } from '@bms/lifecycle';
 import { loadSettings, serviceFields, setting, type SettingsSources } from '@bms/settings';
 import { MESSAGE_LIMIT_BYTES_DEFAULT } from '@bms/transport';
@@ -32,6 +33,7 @@ export const settingsSchema = z.object({
   concurrentRuns: setting
     .integer(0, 0, 1024)
     .describe('runs at once; 0: half of the cores, divided by the threads of a run, at least 1 and at least EXECUTORS'),
+  transport: setting.choice(TRANSPORTS, 'h2').describe('what predictions travel on: h2 (our own HTTP/2) or grpc-js'),
   queueRequests: setting.integer(1_000, 1, 1_000_000).describe('requests that may wait or run'),
   queueBytes: setting.bytes(256 * 2 ** 20).describe('bytes of their inputs'),
 });

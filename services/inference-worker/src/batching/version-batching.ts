@@ -46,7 +46,7 @@ export class VersionBatching implements BatchPolicy {
     this.plan = new BatchPlan(profile, { maxRows: joins ? maxRowsOf(config) : 1, preferredRows });
     this.maxDelayMs = maxDelayMs;
     this.maxQueueMs = maxQueueMs || Infinity;
-    this.fullRows = preferredRows.length > 0 ? Math.min(...preferredRows) : this.plan.bestRows;
+    this.fullRows = Math.min(this.plan.bestRows, ...preferredRows);
   }
 
   /** Whether requests are joined. */

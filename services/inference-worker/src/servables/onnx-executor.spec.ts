@@ -1,9 +1,16 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildOnnxModel, gatherModel, identityModel, matMulModel, externalDataModel } from '@bms/onnx-inspect/testkit';
+import {
+  buildOnnxModel,
+  externalDataModel,
+  gatherModel,
+  identityModel,
+  matMulModel,
+  textIdentityModel,
+} from '@bms/onnx-inspect/testkit';
 import { elementsOfTexts, rawOf, typedArrayOf, type Tensor } from '@bms/tensor';
-import { alone, ExecutorLostError, type ExecutorSpec, type RunOutcome } from './executor';
+import { alone, ExecutorLostError, type ExecutorSpec, type RunOutcome, type RunRequest } from './executor';
 import { OnnxExecutor } from './onnx-executor';
 
 const folder = mkdtempSync(join(tmpdir(), 'bms-executor-'));
@@ -111,6 +118,48 @@ describe('OnnxExecutor', () => {
     expect(outcomes.map(({ kind }) => kind)).toEqual(['answered', 'failed', 'answered']);
     expect(floats(outcomes[0])).toEqual([30]);
     expect(floats(outcomes[2])).toEqual([10, 20]);
+  });
+
+  it('joins the rows of a batch, and pads them with the last', async () => {
+    const executor = await loaded(matMulModel());
+    const x = (...values: number[]): RunRequest => ({
+      inputs: [
+        { name: 'x', datatype: 'FP32', shape: [values.length / 2, 2], data: misaligned(new Float32Array(values)) },
+      ],
+      outputs: ['y'],
+    });
+    const [joined, padded] = await executor.run([
+      { requests: [x(1, 0), x(0, 1, 1, 1)], paddingRows: 0 },
+      { requests: [x(1, 0), x(0, 1, 1, 1)], paddingRows: 2 },
+    ]);
+    expect(floats(joined)).toEqual([1, 2, 3, 4, 5, 6, 5, 7, 9]);
+    expect(floats(padded)).toEqual([1, 2, 3, 4, 5, 6, 5, 7, 9, 5, 7, 9, 5, 7, 9]);
+  });
+
+  it('joins texts, and says of all what one of them has', async () => {
+    const executor = await loaded(textIdentityModel());
+    const text = (...elements: Uint8Array[]): RunRequest => ({
+      inputs: [{ name: 'x', datatype: 'BYTES', shape: [elements.length], elements }],
+      outputs: ['y'],
+    });
+    const [first, second] = await executor.run([
+      { requests: [text(...elementsOfTexts(['a', 'ö'])), text(...elementsOfTexts(['']))], paddingRows: 1 },
+      { requests: [text(...elementsOfTexts(['a'])), text(new Uint8Array([0xff]))], paddingRows: 0 },
+    ]);
+    expect(first).toMatchObject({ outputs: [{ shape: [4], elements: elementsOfTexts(['a', 'ö', '', '']) }] });
+    expect(second).toMatchObject({ kind: 'refused', field: 'x' });
+  });
+
+  it('takes a turn that is packed in pieces, unless it was closed meanwhile', async () => {
+    const executor = await loaded(identityModel('UINT8', ['n']));
+    const data = new Uint8Array(9 * 2 ** 20).fill(3);
+    const large = alone({ inputs: [{ name: 'x', datatype: 'UINT8', shape: [data.length], data }], outputs: ['y'] });
+    const [outcome] = await executor.run([large]);
+    expect(outcome?.kind === 'answered' && outcome.outputs[0]?.shape).toEqual([data.length]);
+    const late = executor.run([large]);
+    const closing = executor.close();
+    await expect(late).rejects.toMatchObject({ began: false });
+    await closing;
   });
 
   it("says in ONNX Runtime's words, without paths of this machine, why the model failed, and goes on", async () => {
