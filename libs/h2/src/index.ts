@@ -1,4 +1,5 @@
 export { H2Channel } from './client/h2-channel';
-export type { ServerTls } from './server/h2-listener';
+export type { Stream, StreamListener } from './connection/stream';
+export { H2Listener, type H2ListenerOptions, type ServerTls } from './server/h2-listener';
 export { H2Server, type H2ServerOptions } from './server/h2-server';
 export { EDGE_LIMITS, MESH_LIMITS, type ConnectionLimits } from './limits';
