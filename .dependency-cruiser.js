@@ -4,7 +4,7 @@ const FLOORS = [
   ['contracts'],
   ['onnx-inspect', 'tensor', 'balancing', 'artifacts', 'settings', 'transport'],
   ['grpc', 'h2', 'resilience', 'auth', 'telemetry', 'lifecycle'],
-  ['metastore', 'sdk'],
+  ['metastore', 'sdk', 'data-plane'],
   ['cli'],
 ];
 const SERVICES = ['registry', 'router', 'inference-worker', 'admin'];

@@ -3,3 +3,6 @@ export type { Stream, StreamListener } from './connection/stream';
 export { H2Listener, type H2ListenerOptions, type ServerTls } from './server/h2-listener';
 export { H2Server, type H2ServerOptions } from './server/h2-server';
 export { EDGE_LIMITS, MESH_LIMITS, type ConnectionLimits } from './limits';
+export { H2Listener, type H2ListenerOptions } from './server/h2-listener';
+export type { Accept } from './server/server-connection';
+export type { Stream, StreamEnd, StreamListener } from './connection/stream';

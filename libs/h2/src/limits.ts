@@ -15,8 +15,10 @@ export interface ConnectionLimits {
   readonly resets: Allowance;
   /** Frames that carry nothing: PRIORITY, WINDOW_UPDATE, unknown types, empty or padded-only DATA. */
   readonly glitches: Allowance;
-  /** PING of the peer less than this long after its last one is a strike, unless we have sent HEADERS or DATA between. */
+  /** A PING less than this long after the last one is a strike, unless we have sent DATA between. */
   readonly pingEveryMs: number;
+  /** The same while streams are open: whoever waits for an answer may well ask whether we live. */
+  readonly busyPingEveryMs: number;
   /** The strike at which the connection ends. */
   readonly pingStrikes: number;
   /** CONTINUATION frames of one header block. */
@@ -59,7 +61,9 @@ export const EDGE_LIMITS: ConnectionLimits = {
   concurrentStreams: 100,
   resets: { capacity: 200, perSecond: 33 },
   glitches: { capacity: 10_000, perSecond: 330 },
-  pingEveryMs: 5 * 60_000,
+  // Our own channels ask an idle server every 2 s, and one that owes them an answer every 0.4 s.
+  pingEveryMs: 1_000,
+  busyPingEveryMs: 200,
   pingStrikes: 3,
   continuations: 8,
   headerBlockBytes: 16 * KIB,
@@ -87,8 +91,8 @@ export const MESH_LIMITS: ConnectionLimits = {
   concurrentStreams: 1_000,
   resets: { capacity: 4_000, perSecond: 660 },
   glitches: { capacity: 200_000, perSecond: 6_600 },
-  // A router asks a silent worker every 0.4 s, see SilenceMeter.
   pingEveryMs: 100,
+  busyPingEveryMs: 100,
   connectionWindowBytes: 16 * MIB,
   streamWindowBytes: 1 * MIB,
   idleMs: Infinity,

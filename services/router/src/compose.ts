@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { bearer, ensureServiceToken, type ServiceToken } from '@bms/auth';
 import { CallMetadata, inference } from '@bms/contracts';
-import { GrpcChannel, GrpcServer } from '@bms/grpc';
+import { dialDataPlane, openDataPlane } from '@bms/data-plane';
+import { GrpcChannel } from '@bms/grpc';
 import { advertisedHost, listening, lockFolder, ownVersion, type RunningService } from '@bms/lifecycle';
 import { createLogger, createMetrics, OperationsServer, type Logger } from '@bms/telemetry';
-import { HealthService, mergeRoutes, Metadata, reflectionRoutes, type Channel } from '@bms/transport';
+import { HealthService, mergeRoutes, Metadata, reflectionRoutes, type Channel, type Server } from '@bms/transport';
 import { Catalog } from './catalog/catalog';
 import { RouteWatch } from './catalog/route-watch';
 import type { VersionEntry } from './catalog/route-table';
@@ -132,7 +133,7 @@ function requestRoad(config: RouterConfig, token: ServiceToken, logger: Logger):
 }
 
 function dialWorker(config: RouterConfig, address: string): Channel {
-  return new GrpcChannel(address, {
+  return dialDataPlane(config.transport, address, {
     messageBytes: config.messageLimit + ANSWER_SLACK_BYTES,
     keepaliveTimeoutMs: WORKER_ANSWERS_WITHIN_MS,
   });
@@ -153,7 +154,7 @@ function both(one: FleetObserver, other: FleetObserver): FleetObserver {
 
 /** Where callers and operators come in. */
 interface Edges {
-  readonly grpc: GrpcServer;
+  readonly grpc: Server;
   readonly rest: RestServer;
   readonly operations: OperationsServer;
   /** Says everywhere that no more work is wanted here. */
@@ -182,13 +183,15 @@ function openEdges(config: RouterConfig, road: RequestRoad, logger: Logger): Edg
   };
   fleet.onChange(tellHealth);
   tellHealth();
-  const grpc = new GrpcServer(
+  const grpc = openDataPlane(
     mergeRoutes(
       inferRoutes({ ...shared, serverReady: () => readiness().ready, bmsVersion: ownVersion(__dirname) }),
       health.routes(),
       reflectionRoutes([SERVICE, 'grpc.health.v1.Health']),
     ),
     {
+      transport: config.transport,
+      peers: 'callers',
       messageBytes: config.messageLimit,
       // Predictions are logged by their own road.
       onInternalError: (err, path) => {

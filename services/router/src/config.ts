@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { TRANSPORTS } from '@bms/data-plane';
 import { loadSettings, serviceFields, setting, SettingsError, type SettingsSources } from '@bms/settings';
 import { MESSAGE_LIMIT_BYTES_DEFAULT } from '@bms/transport';
 import { z } from 'zod';
@@ -16,6 +17,7 @@ export const settingsSchema = z.object({
   waitMs: setting
     .durationMs(10_000, 0)
     .describe('how long a request waits for a worker to come back when none is connected'),
+  transport: setting.choice(TRANSPORTS, 'h2').describe('what predictions travel on: h2 (our own HTTP/2) or grpc-js'),
   callsPerWorker: setting.integer(1_000, 1, 1_000_000).describe('requests that may be under way to one worker'),
 });
 

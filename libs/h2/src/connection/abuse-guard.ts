@@ -57,9 +57,10 @@ export class AbuseGuard {
     if (this.emptyData > EMPTY_DATA_MAX) this.glitchTen();
   }
 
-  ping(): void {
+  /** @param busy whether streams are open */
+  ping(busy: boolean): void {
     const nowMs = this.now();
-    const early = nowMs - this.lastPingMs < this.limits.pingEveryMs;
+    const early = nowMs - this.lastPingMs < (busy ? this.limits.busyPingEveryMs : this.limits.pingEveryMs);
     this.lastPingMs = nowMs;
     if (!early) return;
     this.strikes += 1;

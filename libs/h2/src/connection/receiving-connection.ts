@@ -257,7 +257,7 @@ export abstract class ReceivingConnection extends Connection implements FrameSin
       else onAnswer();
       return;
     }
-    this.guard.ping();
+    this.guard.ping(this.streams.size > 0);
     this.control(pingFrame(payload, true));
   }
 
