@@ -1,6 +1,3 @@
-/** What we send. */
-export const CONTENT_TYPE = 'application/grpc';
-
 /** Whether a body of this type is gRPC messages whose content is left to the handlers: protobuf, said or not. Parameters mean nothing. */
 export function isGrpcContentType(value: string): boolean {
   if (value === 'application/grpc' || value === 'application/grpc+proto') return true;

@@ -51,46 +51,54 @@ const WRONG_TYPE: NoCall = { kind: 'no-call', httpStatus: 415 };
  * Reads the header list of a request, which keeps to HTTP/2's rules (`requestFault` has no fault to find). Throws nothing.
  */
 export function readRequestHead(fields: HeaderFields): RequestVerdict {
-  let method: string | undefined;
-  let path = '';
-  let authority: string | undefined;
-  let host: string | undefined;
-  let contentType: string | undefined;
-  let timeout: string | undefined;
-  let encoding: string | undefined;
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at] as string;
-    const value = fields[at + 1] as string;
-    // By length first: that is all that most names are looked at for.
-    switch (name.length) {
-      case 4:
-        if (name === 'host') host = value;
+  const said = new Said();
+  for (let at = 0; at < fields.length; at += 2) said.take(fields[at] as string, fields[at + 1] as string);
+  const { method, path, contentType, timeout } = said;
+  if (method !== 'POST') return WRONG_METHOD;
+  if (contentType === undefined || !isGrpcContentType(contentType)) return WRONG_TYPE;
+  if (!isMethodPath(path)) {
+    return refused(new BmsError(Reason.UNIMPLEMENTED, `${shown(path)} is no /package.Service/Method`));
+  }
+  const timeoutMs = timeout === undefined ? undefined : parseTimeoutMs(timeout);
+  if (timeout !== undefined && timeoutMs === undefined) return refused(noTimeout(timeout));
+  return new RequestHead(fields, path, said.authority ?? said.host ?? '', timeoutMs, said.encoding ?? 'identity');
+}
+
+/** The fields that mean something to gRPC. */
+class Said {
+  method: string | undefined;
+  path = '';
+  authority: string | undefined;
+  host: string | undefined;
+  contentType: string | undefined;
+  timeout: string | undefined;
+  encoding: string | undefined;
+
+  take(name: string, value: string): void {
+    switch (name) {
+      case ':method':
+        this.method = value;
         break;
-      case 5:
-        if (name === ':path') path = value;
+      case ':path':
+        this.path = value;
         break;
-      case 7:
-        if (name === ':method') method = value;
+      case ':authority':
+        this.authority = value;
         break;
-      case 10:
-        if (name === ':authority') authority = value;
+      case 'host':
+        this.host = value;
         break;
-      case 12:
-        if (name === 'content-type') contentType = joined(contentType, value);
-        else if (name === 'grpc-timeout') timeout = joined(timeout, value);
+      case 'content-type':
+        this.contentType = joined(this.contentType, value);
         break;
-      case 13:
-        if (name === 'grpc-encoding') encoding = joined(encoding, value);
+      case 'grpc-timeout':
+        this.timeout = joined(this.timeout, value);
+        break;
+      case 'grpc-encoding':
+        this.encoding = joined(this.encoding, value);
         break;
     }
   }
-  if (method !== 'POST') return WRONG_METHOD;
-  if (contentType === undefined || !isGrpcContentType(contentType)) return WRONG_TYPE;
-  if (!isMethodPath(path))
-    return refused(new BmsError(Reason.UNIMPLEMENTED, `${shown(path)} is no /package.Service/Method`));
-  const timeoutMs = timeout === undefined ? undefined : parseTimeoutMs(timeout);
-  if (timeout !== undefined && timeoutMs === undefined) return refused(noTimeout(timeout));
-  return new RequestHead(fields, path, authority ?? host ?? '', timeoutMs, encoding ?? 'identity');
 }
 
 /** What repeated fields mean in HTTP; no value that we know has a comma. */

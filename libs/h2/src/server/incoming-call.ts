@@ -3,7 +3,7 @@ import { Metadata, statusOf, type Bytes, type ServerCall } from '@bms/transport'
 import { asBuffer } from '../as-buffer';
 import type { Stream, StreamEnd, StreamListener } from '../connection/stream';
 import { appendMetadata } from '../grpc/metadata-fields';
-import { unfold } from '../grpc/gzip';
+import { ACCEPTED_ENCODINGS, unfold } from '../grpc/gzip';
 import type { Message } from '../grpc/message';
 import { messagePrefix } from '../grpc/message-prefix';
 import type { RequestHead } from '../grpc/request-head';
@@ -168,7 +168,7 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
   }
 
   private sendFailure(error: unknown): void {
-    const fields = this.headSent ? [] : [...RESPONSE_HEAD];
+    const fields = this.headSent ? [] : [...RESPONSE_HEAD, 'grpc-accept-encoding', ACCEPTED_ENCODINGS];
     appendStatus(fields, statusOf(error));
     try {
       appendMetadata(fields, this.trailers);
