@@ -54,7 +54,7 @@ export async function measureProfile(
   };
   const largest = await doubled(most, measure, () => clock.monotonic() < endMs);
   const preferred = limits.preferredRows.filter((rows) => rows <= most);
-  const sizes = new Set([...preferred, ...fastest.keys(), ...gridUpTo(largest)]);
+  const sizes = new Set([...preferred, ...fastest.keys(), ...gridUpTo(largest), largest]);
   for (let round = 0; round < ROUNDS; round++) {
     for (const rows of sizes) {
       if (clock.monotonic() >= endMs) return profileOf(fastest, unit);
@@ -64,22 +64,23 @@ export async function measureProfile(
   return profileOf(fastest, unit);
 }
 
-/** Runs each power of two twice, since the first run of a size sets up its memory. Answers the largest that is worth while. */
+/** Runs each power of two twice, since the first run of a size sets up its memory. Answers the largest number that is worth while. */
 async function doubled(
   most: number,
   measure: (rows: number) => Promise<number | undefined>,
   hasTime: () => boolean,
 ): Promise<number> {
   let [best, largest, poor] = [0, 1, 0];
-  for (let rows = 1; rows <= most && poor < 2 && (rows === 1 || hasTime()); rows *= 2) {
+  for (let rows = 1; rows <= most; rows *= 2) {
+    if (poor >= 2 || (rows > 1 && !hasTime())) return largest;
     const runMs = (await measure(rows)) === undefined ? undefined : await measure(rows);
-    if (runMs === undefined || (rows > 1 && runMs > RUN_MAX_MS)) break;
+    if (runMs === undefined || (rows > 1 && runMs > RUN_MAX_MS)) return largest;
     largest = rows;
     const pace = rows / runMs;
     poor = pace > best * WORTH_WHILE ? 0 : poor + 1;
     best = Math.max(best, pace);
   }
-  return largest;
+  return most;
 }
 
 function profileOf(fastest: ReadonlyMap<number, number>, unit: RunRequest): BatchProfile {
