@@ -1,5 +1,5 @@
 import { CODES, CODE_BITS, END_OF_STRING } from './huffman-code';
-import { writeInteger } from './string-writer';
+import { writeInteger } from './block-writer';
 
 /** Octets of a header block, as they stand in RFC 7541: hex, with spaces where they help. */
 export function hex(octets: string): Buffer {

@@ -2,7 +2,7 @@ import { TABLE_DEFAULT_BYTES } from './dynamic-table';
 import { EncoderTable } from './encoder-table';
 import { fieldBytes, type HeaderFields } from './header-fields';
 import { findStaticName, STATIC_FIELDS } from './static-table';
-import { writeInteger, writeString } from './string-writer';
+import { writeInteger, writeString } from './block-writer';
 
 /** A peer may offer more. We keep to this: a router holds one such table for each worker and each caller. */
 const TABLE_BYTES_MAX = TABLE_DEFAULT_BYTES;
