@@ -19,7 +19,7 @@ export class MessageBacklog {
       return;
     }
     const last = this.items.at(-1);
-    if (last instanceof Pack && last.hasRoom) last.add(compressed, bytes, start, end);
+    if (last instanceof Pack && last.hasRoomFor(end - start)) last.add(compressed, bytes, start, end);
     else this.items.push(new Pack(compressed, bytes, start, end));
   }
 
@@ -57,8 +57,8 @@ class Pack {
     return this.start === this.end;
   }
 
-  get hasRoom(): boolean {
-    return this.end < PACK_MAX_BYTES;
+  hasRoomFor(sizeBytes: number): boolean {
+    return this.end + PREFIX_BYTES + sizeBytes <= PACK_MAX_BYTES;
   }
 
   add(compressed: boolean, bytes: Buffer, start: number, end: number): void {
