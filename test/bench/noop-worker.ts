@@ -1,9 +1,8 @@
 import { parseArgs } from 'node:util';
-import { selfSigned } from '@bms/h2/testkit';
 import { runService } from '@bms/lifecycle';
 import type { Routes } from '@bms/transport';
 import { NOOP_ANSWER, INFER_PATH, NOOP_TRAILERS } from './noop-answer';
-import { parseTransport, transportServer } from './sides/transport-server';
+import { parseTransport, secureWorkerServer, workerServer } from './sides/transport-server';
 
 /**
  * A process that answers ModelInfer at once with fixed bytes: what remains of a worker when the model takes no time. Only
@@ -26,11 +25,8 @@ void runService(async ({ argv }) => {
       },
     ],
   ]);
-  const server = transportServer(
-    parseTransport(values.transport),
-    routes,
-    values.tls === true ? selfSigned() : undefined,
-  );
+  const server =
+    values.tls === true ? secureWorkerServer(routes) : workerServer(parseTransport(values.transport), routes);
   const port = await server.listen({ host: '127.0.0.1', port: 0 });
   return { facts: { address: `127.0.0.1:${port}` }, stop: () => server.close() };
 });

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readServiceToken } from '@bms/auth';
+import type { Transport } from '@bms/data-plane';
 import type { BenchmarkContext } from '../benchmark';
 import { fillStore, VERSIONS_PER_MODEL } from '../filled-store';
 import { RouteProbe } from '../route-probe';
@@ -10,10 +11,10 @@ import { SimulatedFleet } from '../simulated-fleet';
 import { storePlace } from '../store-place';
 import { startBenchProcess, type BenchProcess } from './bench-process';
 import type { Side } from './side';
-import { serviceFlags, type TransportKind } from './transport-server';
+import { serviceFlags } from './transport-server';
 
 export interface NoopMeshOptions {
-  readonly transport: TransportKind;
+  readonly transport: Transport;
   /** No-op workers, each a process that has every version ready. */
   readonly workers: number;
   /** Published models, of two versions each. */

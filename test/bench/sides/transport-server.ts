@@ -1,33 +1,29 @@
-import { assertNever } from '@bms/contracts';
-import { GrpcServer } from '@bms/grpc';
-import { H2Server, MESH_LIMITS, type ServerTls } from '@bms/h2';
+import { openDataPlane, TRANSPORTS, type Transport } from '@bms/data-plane';
+import { H2Server, MESH_LIMITS } from '@bms/h2';
+import { selfSigned } from '@bms/h2/testkit';
 import type { Routes, Server } from '@bms/transport';
 
-/** The transports of the data plane, as the services' setting calls them. */
-export const TRANSPORTS = ['h2', 'grpc-js'] as const;
-/** The one that services take by themselves. */
-export const OWN_TRANSPORT: TransportKind = 'h2';
-export type TransportKind = (typeof TRANSPORTS)[number];
+/** The one that services take by themselves, and the one to fall back to. */
+export const [OWN_TRANSPORT, FALLBACK_TRANSPORT] = TRANSPORTS;
 
-export function parseTransport(text: string | undefined): TransportKind {
-  const kind = TRANSPORTS.find((one) => one === text);
-  if (kind === undefined) throw new Error(`--transport is ${text ?? 'missing'}: allowed is ${TRANSPORTS.join(', ')}`);
-  return kind;
+export function parseTransport(text: string | undefined): Transport {
+  const transport = TRANSPORTS.find((one) => one === text);
+  if (transport === undefined)
+    throw new Error(`--transport is ${text ?? 'missing'}: allowed is ${TRANSPORTS.join(', ')}`);
+  return transport;
 }
 
-/** A server of the transport, with a worker's own limits. @param tls h2 alone knows it */
-export function transportServer(kind: TransportKind, routes: Routes, tls?: ServerTls): Server {
-  switch (kind) {
-    case 'h2':
-      return new H2Server(routes, { limits: MESH_LIMITS, tls });
-    case 'grpc-js':
-      return new GrpcServer(routes);
-    default:
-      return assertNever(kind);
-  }
+/** A server with a worker's own limits. */
+export function workerServer(transport: Transport, routes: Routes): Server {
+  return openDataPlane(routes, { transport, peers: 'mesh' });
+}
+
+/** The same over our transport, with a certificate that vouches for itself. */
+export function secureWorkerServer(routes: Routes): Server {
+  return new H2Server(routes, { limits: MESH_LIMITS, tls: selfSigned() });
 }
 
 /** What tells a router or a worker its transport. */
-export function serviceFlags(_kind: TransportKind): readonly string[] {
-  return [];
+export function serviceFlags(transport: Transport): readonly string[] {
+  return ['--transport', transport];
 }

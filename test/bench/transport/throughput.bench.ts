@@ -1,3 +1,4 @@
+import type { Transport } from '@bms/data-plane';
 import { defineBenchmark, type BenchmarkContext, type BenchmarkResult, type Figure, type Plot } from '../benchmark';
 import { judged, unmeasured } from '../figures';
 import { rounded } from '../percentiles';
@@ -5,7 +6,7 @@ import { startBenchProcess } from '../sides/bench-process';
 import { nginxSide } from '../sides/nginx-front';
 import { NoopMesh } from '../sides/noop-mesh';
 import type { Side } from '../sides/side';
-import { OWN_TRANSPORT, TRANSPORTS } from '../sides/transport-server';
+import { FALLBACK_TRANSPORT, OWN_TRANSPORT } from '../sides/transport-server';
 import { LOAD_KNOBS, LoadGenerator } from './load-generator';
 import { alternate, type Measurement } from './measurement';
 import { CONCURRENCIES, noopWorkload, SIZES, type Size } from './workload';
@@ -47,22 +48,17 @@ export const throughput = defineBenchmark({
 interface Sides {
   readonly direct: Side;
   readonly routed: Side;
-  readonly fallbackDirect: Side | undefined;
-  readonly fallbackRouted: Side | undefined;
+  readonly fallbackDirect: Side;
+  readonly fallbackRouted: Side;
   readonly nginx: Side | undefined;
   readonly grpcJs: Side;
   readonly nodeHttp2: Side;
 }
 
 async function startSides(context: BenchmarkContext): Promise<Sides> {
-  const [own, fallback] = await Promise.all(
-    [OWN_TRANSPORT, TRANSPORTS.find((kind) => kind !== OWN_TRANSPORT)].map(async (transport) =>
-      transport === undefined
-        ? undefined
-        : await NoopMesh.start(context, transport, { transport, workers: 1, models: 1 }),
-    ),
-  );
-  if (own === undefined) throw new Error('there is no transport');
+  const mesh = (transport: Transport): Promise<NoopMesh> =>
+    NoopMesh.start(context, transport, { transport, workers: 1, models: 1 });
+  const [own, fallback] = await Promise.all([mesh(OWN_TRANSPORT), mesh(FALLBACK_TRANSPORT)]);
   const bare = async (name: string, script: string): Promise<Side> => {
     const { pid, address } = await startBenchProcess(context, { script });
     return { name, address, pids: { front: pid } };
@@ -70,8 +66,8 @@ async function startSides(context: BenchmarkContext): Promise<Sides> {
   return {
     direct: own.direct,
     routed: own.routed,
-    fallbackDirect: fallback?.direct,
-    fallbackRouted: fallback?.routed,
+    fallbackDirect: fallback.direct,
+    fallbackRouted: fallback.routed,
     nginx: await nginxSide(context, own.direct),
     grpcJs: await bare('bare grpc-js', 'sides/grpc-js-server'),
     nodeHttp2: await bare('bare node:http2', 'sides/http2-server'),
@@ -108,7 +104,6 @@ function figuresOf(sides: Sides, byConcurrency: ByPlace, bySize: ByPlace): Figur
   const cpu = (side: Side): number => frontUs(at(byConcurrency, String(IN_FLIGHT), side));
   const speed = (side: Side, size: Size = SIZE): number => perSecond(at(bySize, size, side));
   const noNginx = 'nginx is not installed';
-  const oneTransport = 'there is one transport only';
   return [
     judged('router-cpu', cpu(routed)),
     nginx === undefined
@@ -118,12 +113,8 @@ function figuresOf(sides: Sides, byConcurrency: ByPlace, bySize: ByPlace): Figur
     nginx === undefined
       ? unmeasured('routed-to-nginx', noNginx)
       : judged('routed-to-nginx', speed(routed) / speed(nginx)),
-    fallbackRouted === undefined
-      ? unmeasured('transport-gain', oneTransport)
-      : judged('transport-gain', speed(routed) / speed(fallbackRouted)),
-    fallbackRouted === undefined
-      ? unmeasured('transport-gain-600k', oneTransport)
-      : judged('transport-gain-600k', speed(routed, '600 KB') / speed(fallbackRouted, '600 KB')),
+    judged('transport-gain', speed(routed) / speed(fallbackRouted)),
+    judged('transport-gain-600k', speed(routed, '600 KB') / speed(fallbackRouted, '600 KB')),
   ];
 }
 

@@ -5,6 +5,7 @@ import { judged } from '../figures';
 import { rounded } from '../percentiles';
 import { startBenchProcess } from '../sides/bench-process';
 import type { Side } from '../sides/side';
+import { OWN_TRANSPORT, serviceFlags } from '../sides/transport-server';
 import { LOAD_KNOBS, LoadGenerator } from './load-generator';
 import { alternate, type Measurement } from './measurement';
 import { noopWorkload, type Size } from './workload';
@@ -24,11 +25,11 @@ export const tlsCost = defineBenchmark({
   run: async (knobs, context) => {
     const load = new LoadGenerator(knobs, context.say);
     const side = async (name: string, flags: readonly string[]): Promise<Side> => {
-      const options = { script: 'noop-worker', flags: ['--transport', 'h2', ...flags] };
+      const options = { script: 'noop-worker', flags };
       const { pid, address } = await startBenchProcess(context, options);
       return { name, address, pids: { front: pid } };
     };
-    const [plain, secure] = [await side('plaintext', []), await side('TLS', ['--tls'])];
+    const [plain, secure] = [await side('plaintext', serviceFlags(OWN_TRANSPORT)), await side('TLS', ['--tls'])];
     const bySize: [Size, Map<Side, Measurement>][] = [];
     for (const [size, inFlight] of SIZES) {
       const workload = noopWorkload(context, size, inFlight);
