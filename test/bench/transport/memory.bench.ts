@@ -20,24 +20,23 @@ const knobs = {
     value: 1_000_000,
     tiny: 500,
   },
+  settleMs: { about: 'how long what a burst has left is given to be collected', value: 3_000, tiny: 50 },
   callers: { about: 'callers that stay connected and idle', value: 5_000, tiny: 20 },
 };
 
 /** Fewer than a server lets begin at once from one address. */
 const CALLERS_AT_ONCE = 100;
-/** What a burst has left is collected meanwhile. */
-const SETTLE_MS = 3_000;
 
 export const memory = defineBenchmark({
   name: 'transport/memory',
   about: 'memory of router and worker after many requests, and of callers that are connected and idle',
   knobs,
   stores: ['embedded'],
-  run: async ({ requests, callers }, context) => {
+  run: async ({ requests, callers, settleMs }, context) => {
     const start = (name: string): Promise<NoopMesh> =>
       NoopMesh.start(context, name, { transport: OWN_TRANSPORT, workers: 1, models: 1 });
     const idle = await start('idle');
-    const perCaller = await idleCallers(context, idle.routed, callers);
+    const perCaller = await idleCallers(context, idle.routed, callers, settleMs);
     await idle.stop();
     const busy = await start('busy');
     const grown = await growth(context, busy.routed, requests);
@@ -82,7 +81,7 @@ async function growth(
 }
 
 /** What a router grows by for each caller that has made one call and stays. */
-async function idleCallers(context: BenchmarkContext, side: Side, count: number): Promise<number> {
+async function idleCallers(context: BenchmarkContext, side: Side, count: number, settleMs: number): Promise<number> {
   const { path, headers, bodyFile } = noopWorkload(context);
   const [host, port] = side.address.split(':') as [string, string];
   const body = readFileSync(bodyFile);
@@ -107,10 +106,10 @@ async function idleCallers(context: BenchmarkContext, side: Side, count: number)
   // The first ones make what all share.
   const shared = Math.min(CALLERS_AT_ONCE, Math.ceil(count / 10));
   await openAll(shared);
-  await wait(SETTLE_MS);
+  await wait(settleMs);
   const before = residentOf(side)['front'] as number;
   await openAll(shared + count);
-  await wait(SETTLE_MS);
+  await wait(settleMs);
   const after = residentOf(side)['front'] as number;
   for (const caller of callers) caller.close();
   return (after - before) / count;
