@@ -1,9 +1,14 @@
+export { ErrorCode, errorCodeName } from './frames/error-code';
+export { Flag, FRAME_HEADER_BYTES, FrameType, PREFACE, Setting } from './frames/frame';
+export * from './testkit/attack';
 export { describeFrame } from './testkit/frame-log';
 export * from './testkit/grpc-request';
 export * from './testkit/header-block';
+export * from './testkit/neighbour';
 export * from './testkit/raw-call';
 export * from './testkit/raw-frame';
 export * from './testkit/raw-listener';
 export * from './testkit/raw-peer';
 export { selfSigned } from './testkit/self-signed';
+export * from './testkit/target';
 export { within } from './testkit/within';

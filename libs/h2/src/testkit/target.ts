@@ -1,3 +1,4 @@
+import { BmsError } from '@bms/contracts';
 import type { Bytes, Route, ServerCall } from '@bms/transport';
 import { EDGE_LIMITS, type ConnectionLimits } from '../limits';
 import { H2Server, type H2ServerOptions } from '../server/h2-server';
@@ -30,6 +31,9 @@ export interface TargetOptions extends Omit<H2ServerOptions, 'limits' | 'onInter
   readonly limits?: Partial<ConnectionLimits>;
 }
 
+/** Of how many callers the addresses are kept: attacks come from very many. */
+const CALLERS_KEPT = 1_000;
+
 /** A server to attack, which counts what gets through to its handlers. */
 export class Target {
   /** Handlers that run now, that ran at once at most, and that have begun at all. */
@@ -38,7 +42,7 @@ export class Target {
   begun = 0;
   /** Handlers that were told to stop. */
   aborted = 0;
-  /** The addresses that calls came from. */
+  /** The addresses that calls came from, of the first {@link CALLERS_KEPT}. */
   readonly callers = new Set<string>();
   /** Bugs: attacks are never our fault, so this stays empty. */
   readonly internalErrors: unknown[] = [];
@@ -96,7 +100,7 @@ export class Target {
         await this.released;
         return request;
       }),
-      [TargetPath.LARGE]: this.unary(async (request) => Buffer.alloc(Number(text(request)), 'x')),
+      [TargetPath.LARGE]: this.unary(async (request) => Buffer.alloc(count(text(request)), 'x')),
       [TargetPath.METADATA]: this.unary(async (_request, { metadata }) =>
         Buffer.from(
           JSON.stringify(
@@ -118,8 +122,8 @@ export class Target {
       }),
       [TargetPath.PULL]: this.stream(async function* (requests) {
         for await (const request of requests) {
-          const [count = 0, bytes = 0] = text(request).split(' ').map(Number);
-          for (let i = 0; i < count; i += 1) yield Buffer.alloc(bytes, 'y');
+          const [messages = 0, bytes = 0] = text(request).split(' ').map(count);
+          for (let i = 0; i < messages; i += 1) yield Buffer.alloc(bytes, 'y');
         }
       }),
     };
@@ -156,12 +160,18 @@ export class Target {
   }
 
   private enter({ peer, signal }: ServerCall): void {
-    this.callers.add(peer);
+    if (this.callers.size < CALLERS_KEPT) this.callers.add(peer);
     this.begun += 1;
     this.running += 1;
     this.runningMost = Math.max(this.runningMost, this.running);
     signal.addEventListener('abort', () => (this.aborted += 1), { once: true });
   }
+}
+
+/** What a bent request asks for is bounded, too. */
+function count(digits: string): number {
+  if (!/^[0-9]{1,8}$/.test(digits)) throw BmsError.invalidRequest('request', 'asks for a number of up to 8 digits');
+  return Number(digits);
 }
 
 function text(bytes: Bytes): string {
