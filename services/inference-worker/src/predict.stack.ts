@@ -3,6 +3,7 @@ import { splitBatch } from './batching/split-batch';
 import type { QueuedBatch } from './batching/version-queue';
 import type { Clock } from './clock';
 import type { DevicePermits } from './servables/device-permits';
+import { DevicePlace, Followers } from './servables/device-place';
 import { ExecutorLostError, type RunOutcome } from './servables/executor';
 import type { PredictQueue, Turn } from './servables/predict-queue';
 import type { PredictAnswer, PredictCall } from './servables/queued-prediction';
@@ -27,13 +28,15 @@ export interface RunObserved {
  * 1. `predict`: into the queue, earliest deadline first, callers in turn; refused when it is full or hopeless
  * 2. `dispatch`: out of it as batches once the device has a permit and the version an idle executor; what is too late or
  *    given up leaves without running
- * 3. `run`: the turn, a list of batches, goes to the version's executor, away from this thread
+ * 3. `run`: the turn, a list of batches, goes to the version's executor, away from this thread; while it runs, the next one
+ *    may follow it there already, if it is full
  * 4. `split`: each request gets its own rows; the requests of a batch that failed go back to 2, once, to run alone
  */
 export class PredictStack {
   private dispatching = false;
   private readonly runs: RunWatch;
   private readonly wakeUp: WakeUp;
+  private readonly followers = new Followers();
 
   constructor(
     private readonly queue: PredictQueue,
@@ -77,21 +80,29 @@ export class PredictStack {
 
   private dispatch(): void {
     this.wakeUp.within(this.queue.refuseStale());
-    for (let release = this.permits.tryTake(); release !== undefined; release = this.permits.tryTake()) {
+    for (let permit = this.permits.tryTake(); permit !== undefined; permit = this.permits.tryTake()) {
       const step = this.queue.next();
       if (step.kind === 'wait') {
-        release();
+        permit();
         this.wakeUp.within(step.forMs);
-        return;
+        break;
       }
-      void this.run(step.turn, release);
+      void this.run(step.turn, new DevicePlace(permit, this.clock));
+    }
+    this.follow();
+  }
+
+  private follow(): void {
+    for (let turn = this.queue.nextToFollow(); turn !== undefined; turn = this.queue.nextToFollow()) {
+      const place = new DevicePlace(undefined, this.clock);
+      this.followers.add(turn.servable, place);
+      void this.run(turn, place);
     }
   }
 
-  private async run(turn: Turn, release: () => void): Promise<void> {
+  private async run(turn: Turn, place: DevicePlace): Promise<void> {
     const { servable, batches } = turn;
-    const startedMs = this.clock.monotonic();
-    const unwatch = this.watchOver(turn, release);
+    const unwatch = this.watchOver(turn, place);
     const endTurn = servable.beginTurn();
     try {
       const outcomes = await servable.executor.run(
@@ -102,7 +113,7 @@ export class PredictStack {
         const outcome = outcomes[at];
         if (outcome === undefined)
           throw new Error(`the executor answered ${outcomes.length} of ${batches.length} runs`);
-        this.split(servable, batch, outcome, startedMs + laterMs);
+        this.split(servable, batch, outcome, place.startedMs + laterMs);
         if ('computeUs' in outcome) laterMs += outcome.computeUs / 1000;
       });
     } catch (error) {
@@ -110,7 +121,7 @@ export class PredictStack {
     } finally {
       unwatch();
       endTurn();
-      release();
+      place.passOn(this.followers.next(servable, place));
       this.dispatch();
     }
   }
@@ -130,11 +141,11 @@ export class PredictStack {
   }
 
   /** Keeps a run that takes long, or for ever, from stopping the others. Watches until the answer is called. */
-  private watchOver(turn: Turn, release: () => void): () => void {
+  private watchOver(turn: Turn, place: DevicePlace): () => void {
     const all = turn.batches.flatMap(({ entries }) => entries);
     return this.runs.watch({
       onLong: () => {
-        release(); // the run goes on; short ones of other versions need not wait for it
+        place.release(); // the run goes on; short ones of other versions need not wait for it
         this.dispatch();
       },
       isWaitedFor: () => all.some((entry) => entry.wanted && entry.dueMs > this.clock.now()),

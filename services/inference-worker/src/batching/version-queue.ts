@@ -13,6 +13,14 @@ export interface QueuedBatch {
   readonly paddingRows: number;
 }
 
+/** A lane, and what is done with it next. */
+export interface LaneStep {
+  readonly lane: FairLane;
+  readonly step: NextBatch;
+  /** It makes a batch that others could not make better. */
+  readonly isFull: boolean;
+}
+
 /** The key of those that run alone. */
 const ALONE = '';
 
@@ -73,8 +81,8 @@ export class VersionQueue {
   }
 
   /** The lane whose first is due first, and what an executor that is idle does with it. undefined: nothing waits. */
-  next(nowMs: number, monotonicMs: number): { readonly lane: FairLane; readonly step: NextBatch } | undefined {
-    let chosen: { lane: FairLane; step: NextBatch; dueMs: number } | undefined;
+  next(nowMs: number, monotonicMs: number): LaneStep | undefined {
+    let chosen: (LaneStep & { readonly dueMs: number }) | undefined;
     for (const [key, lane] of this.lanes) {
       const dueMs = lane.earliestDueMs;
       const step = this.stepOf(key, lane, dueMs, nowMs, monotonicMs);
@@ -84,7 +92,8 @@ export class VersionQueue {
         chosen === undefined ||
         (ready && chosen.step.kind === 'wait') ||
         (ready === (chosen.step.kind === 'run') && dueMs < chosen.dueMs);
-      if (better) chosen = { lane, step, dueMs };
+      const isFull = key === ALONE || lane.rows >= this.servable.batching.plan.bestRows;
+      if (better) chosen = { lane, step, isFull, dueMs };
     }
     return chosen;
   }

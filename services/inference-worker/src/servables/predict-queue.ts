@@ -28,6 +28,8 @@ export type QueueStep =
 const TURN_MS = 2;
 const TURN_BATCHES_MAX = 32;
 const TURN_BYTES_MAX = 16 * 1024 * 1024;
+/** Behind a turn that takes longer, the next one's way would not show; and what is more urgent would wait too long. */
+const FOLLOW_MAX_MS = 20;
 
 /**
  * Requests that wait for the device, the version first whose first one is due first among those with an idle executor.
@@ -82,6 +84,18 @@ export class PredictQueue {
     const turn = this.takeTurn(chosen.queue);
     // All that were first were too late: there may be others.
     return turn === undefined ? this.next() : { kind: 'run', turn };
+  }
+
+  /**
+   * Takes what shall follow a turn that runs, into the same executor's thread: nothing that could still grow while it waits, and
+   * nothing of a version beside which another one waits for the device. undefined: nothing.
+   */
+  nextToFollow(): Turn | undefined {
+    const [queue, ...others] = [...this.versions.values()].filter(({ size }) => size > 0);
+    if (queue === undefined || others.length > 0 || !queue.servable.takesFollowers) return undefined;
+    const { batching } = queue.servable;
+    if ((batching.expectedMs(batching.plan.bestRows) ?? Infinity) > FOLLOW_MAX_MS) return undefined;
+    return queue.next(this.clock.now(), this.clock.monotonic())?.isFull === true ? this.takeTurn(queue) : undefined;
   }
 
   /** The request needs no room any more: it was answered, or it will not be. */
@@ -159,7 +173,8 @@ export class PredictQueue {
       if (next?.step.kind !== 'run') break;
       const { rows } = next.step;
       const nextMs = servable.batching.expectedMs(rows) ?? TURN_MS;
-      if (batches.length > 0 && (expectedMs + nextMs > TURN_MS || bytes >= TURN_BYTES_MAX)) break;
+      const isMore = expectedMs + nextMs > TURN_MS || bytes >= TURN_BYTES_MAX || !next.isFull;
+      if (batches.length > 0 && isMore) break;
       const batch = this.takeBatch(queue, next.lane, rows);
       if (batch === undefined) continue;
       batches.push(batch);

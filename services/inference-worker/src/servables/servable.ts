@@ -75,7 +75,12 @@ export class Servable {
 
   /** Turns that it could take now. */
   get idleExecutors(): number {
-    return this.executors - this.running;
+    return Math.max(0, this.executors - this.running);
+  }
+
+  /** Whether each executor has a turn, and not each of them a second one behind it. */
+  get takesFollowers(): boolean {
+    return this.running >= this.executors && this.running < 2 * this.executors;
   }
 
   /** A turn begins; the answer says that it has ended. */
