@@ -1,6 +1,6 @@
 import type { Clock } from './clock';
 
-/** Calls `action` at the earliest time that was asked for, and forgets the later ones: whoever acts asks again. */
+/** An alarm: calls `action` at the earliest time that was asked for, and forgets the later ones: whoever acts asks again. */
 export class WakeUp {
   private dueMs = Infinity;
   private waiting = new AbortController();
@@ -9,6 +9,11 @@ export class WakeUp {
     private readonly clock: Clock,
     private readonly action: () => void,
   ) {}
+
+  cancel(): void {
+    this.waiting.abort();
+    this.dueMs = Infinity;
+  }
 
   /** @param ms from now; Infinity asks for nothing */
   within(ms: number): void {

@@ -1,49 +1,14 @@
 import { assertNever, type models, type VersionId, type workerService } from '@bms/contracts';
-import type { Clock } from '../clock';
+import { RETURNS_WITHIN_MS, StuckError } from '../servables/or-stuck';
 import type { Servable } from '../servables/servable';
-import type { ServableSet } from '../servables/servable-set';
-import type { LoadJournal } from './load-journal';
-import type { MemoryLedger } from './memory-ledger';
-import { nextAction, type PresentReplica } from './next-action';
+import { WakeUp } from '../wake-up';
+import { drain } from './drain';
+import { nextAction } from './next-action';
+import type { ReconcilerParts, Replica } from './reconciler-parts';
 import { heldBytes, heldOf, replicaStatus, type ReplicaPhase } from './replica-phase';
 import { retryDelayMs } from './retry-delay';
-import { DoesNotFitError, type BroughtUp, type VersionLoader } from './version-loader';
-import { RETURNS_WITHIN_MS, StuckError } from '../servables/or-stuck';
+import { DoesNotFitError, type BroughtUp } from './version-loader';
 import { wantedVersion, type WantedVersion } from './wanted-version';
-
-/** How long what is in flight may take once a version is dropped. */
-const DRAIN_MS = 30_000;
-
-export interface ReconcilerParts {
-  readonly loader: Pick<VersionLoader, 'bringUp'>;
-  readonly servables: ServableSet;
-  readonly journal: LoadJournal;
-  readonly ledger: MemoryLedger;
-  readonly clock: Clock;
-  /** Whether the device failed, which ends this process; by default it never does. */
-  readonly deviceFailed?: () => boolean;
-  /** Asks for a new process, which alone can use memory that this one cannot give back. */
-  readonly requestRestart: (reason: string) => void;
-  /** Folders of this machine, such as the cache: reasons, which travel through the mesh, do not name them. */
-  readonly localFolders: readonly string[];
-  /** A line for the operator. */
-  readonly say: (event: ReconcilerEvent) => void;
-}
-
-export interface ReconcilerEvent {
-  readonly version: VersionId;
-  readonly phase: ReplicaPhase['kind'] | 'gone';
-  readonly detail?: string;
-}
-
-interface Replica extends PresentReplica {
-  readonly wanted: WantedVersion;
-  phase: ReplicaPhase;
-  sinceMs: number;
-  servable: Servable | undefined;
-  /** Gives the load up. */
-  readonly giveUp: AbortController;
-}
 
 /**
  * Makes present what is desired: after every change it asks `nextAction` for one step after the other and applies
@@ -55,12 +20,14 @@ export class Reconciler {
   private readonly listeners = new Set<() => void>();
   private readonly work = new Set<Promise<void>>();
   private generationSeen = 0n;
-  private alarm = new AbortController();
+  private readonly alarm: WakeUp;
   private readonly drainNow = new AbortController();
   private closed = false;
   private stuckThreads = false;
 
-  constructor(private readonly parts: ReconcilerParts) {}
+  constructor(private readonly parts: ReconcilerParts) {
+    this.alarm = new WakeUp(parts.clock, () => this.step());
+  }
 
   /** The desired set that was applied last; 0: none yet. */
   get generation(): bigint {
@@ -103,7 +70,7 @@ export class Reconciler {
     if (signal.aborted) now();
     signal.addEventListener('abort', now, { once: true });
     while (this.work.size > 0) await Promise.all(this.work);
-    this.alarm.abort();
+    this.alarm.cancel();
     signal.removeEventListener('abort', now);
   }
 
@@ -119,7 +86,7 @@ export class Reconciler {
           this.load(action.wanted);
           break;
         case 'wait':
-          this.wakeAt(action.untilMs);
+          this.alarm.within(action.untilMs - clock.now());
           return;
         case 'rest':
           return;
@@ -201,7 +168,8 @@ export class Reconciler {
     const { clock, ledger, requestRestart } = this.parts;
     // What did not return once would take another thread each time.
     const retryAtMs = error instanceof StuckError ? undefined : clock.now() + retryDelayMs(failures);
-    this.setPhase(replica, { kind: 'failed', reason: this.reasonOf(error), failures, retryAtMs });
+    const reason = withoutFolders(error, this.parts.localFolders);
+    this.setPhase(replica, { kind: 'failed', reason, failures, retryAtMs });
     const held = [...this.replicas.values()].reduce((sum, { phase }) => sum + heldBytes(phase), 0);
     if (error instanceof DoesNotFitError && ledger.isFragmented(held)) requestRestart('memory is fragmented');
   }
@@ -245,11 +213,7 @@ export class Reconciler {
   /** Lets what is in flight end, within bounds, and closes the executor. */
   private async finish(replica: Replica, servable: Servable): Promise<void> {
     this.parts.servables.remove(servable);
-    const unused = new AbortController();
-    const patience = this.parts.clock.wait(DRAIN_MS, AbortSignal.any([unused.signal, this.drainNow.signal]));
-    await Promise.race([servable.retire(), patience]);
-    unused.abort();
-    if (!(await servable.executor.close())) this.stuckThreads = true;
+    if (!(await drain(servable, this.parts.clock, this.drainNow.signal))) this.stuckThreads = true;
     this.remove(replica);
   }
 
@@ -277,11 +241,6 @@ export class Reconciler {
     this.changed();
   }
 
-  private reasonOf(error: unknown): string {
-    const message = error instanceof Error ? error.message : String(error);
-    return this.parts.localFolders.reduce((text, folder) => text.replaceAll(folder, '…'), message);
-  }
-
   /** Reports and goes on; not from within a step, which would start another one inside it. */
   private changed(): void {
     queueMicrotask(() => {
@@ -290,16 +249,14 @@ export class Reconciler {
     });
   }
 
-  private wakeAt(untilMs: number): void {
-    this.alarm.abort();
-    const alarm = (this.alarm = new AbortController());
-    void this.parts.clock.wait(untilMs - this.parts.clock.now(), alarm.signal).then(() => {
-      if (!alarm.signal.aborted) this.step();
-    });
-  }
-
   private track(work: Promise<void>): void {
     this.work.add(work);
     void work.finally(() => this.work.delete(work));
   }
+}
+
+/** What went wrong, as it may travel through the mesh. */
+function withoutFolders(error: unknown, folders: readonly string[]): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return folders.reduce((text, folder) => text.replaceAll(folder, '…'), message);
 }
