@@ -67,6 +67,17 @@ export const FIGURES = {
   growth: ratio('router CPU with 1,000 models ÷ with 1', 'CPU per request, all models reported ready', atMost(1.05)),
   'memory-router': ratio('router RSS after 1,000,000 requests ÷ 10,000', 'RSS of one process', atMost(1.1)),
   'memory-worker': ratio('worker RSS, the same', 'RSS of the no-op worker over our transport', atMost(1.1)),
+  'stalled-callers': {
+    what: 'memory of one of 100 callers that do not read their 64 MB',
+    how: "(the router's RSS with them − without) ÷ callers",
+    ...{ unit: 'KiB', limit: atMost(256) },
+  },
+  'load-headroom': ratio(
+    'what the load generator can send ÷ what the fastest side answers',
+    "(1 s ÷ the generator's CPU per request) ÷ requests/s",
+    atLeast(1),
+  ),
+  'own-load-headroom': ratio('the same of our own generator', 'at 128 in flight', atLeast(1)),
   'idle-callers': {
     ...{ what: 'memory of one of 5,000 idle callers', how: '(RSS with them − without) ÷ callers', unit: 'KB' },
     limit: atMost(12),

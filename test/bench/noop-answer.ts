@@ -8,15 +8,22 @@ export const INFER_PATH = pathOf(SERVICE, SERVICE.methods.modelInfer);
 const CLASSES = 10;
 const FLOAT_BYTES = 4;
 
+/** A classifier's answer, of so many scores. */
+function answerOf(classes: number): Uint8Array {
+  const outputs = [{ name: 'probabilities', datatype: 'FP32', shape: [1n, BigInt(classes)], parameters: {} }];
+  const rawOutputContents = [new Uint8Array(classes * FLOAT_BYTES)];
+  const { ModelInferResponse } = inference;
+  const response = { modelName: 'noop', modelVersion: '1', outputs, rawOutputContents };
+  return ModelInferResponse.encode(ModelInferResponse.create(response)).finish();
+}
+
 /** What every no-op server answers, whatever it is asked: as a classifier of ten classes would. */
-export const NOOP_ANSWER: Uint8Array = inference.ModelInferResponse.encode(
-  inference.ModelInferResponse.create({
-    modelName: 'noop',
-    modelVersion: '1',
-    outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1n, BigInt(CLASSES)], parameters: {} }],
-    rawOutputContents: [new Uint8Array(CLASSES * FLOAT_BYTES)],
-  }),
-).finish();
+export const NOOP_ANSWER: Uint8Array = answerOf(CLASSES);
+
+/** An answer of about so many bytes. */
+export function largeAnswer(bytes: number): Uint8Array {
+  return answerOf(Math.max(1, Math.floor(bytes / FLOAT_BYTES)));
+}
 
 /** As a worker says them with each answer, so that a router has as much to read. */
 export const NOOP_TRAILERS: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runService } from '@bms/lifecycle';
 import type { Routes } from '@bms/transport';
-import { NOOP_ANSWER, INFER_PATH, NOOP_TRAILERS } from './noop-answer';
+import { INFER_PATH, largeAnswer, NOOP_ANSWER, NOOP_TRAILERS } from './noop-answer';
 import { parseTransport, secureWorkerServer, workerServer } from './sides/transport-server';
 
 /**
@@ -11,8 +11,10 @@ import { parseTransport, secureWorkerServer, workerServer } from './sides/transp
 void runService(async ({ argv }) => {
   const { values } = parseArgs({
     args: [...argv],
-    options: { transport: { type: 'string' }, tls: { type: 'boolean' } },
+    options: { transport: { type: 'string' }, tls: { type: 'boolean' }, 'answer-bytes': { type: 'string' } },
   });
+  const size = values['answer-bytes'];
+  const answer = size === undefined ? NOOP_ANSWER : largeAnswer(Number(size));
   const routes: Routes = new Map([
     [
       INFER_PATH,
@@ -20,7 +22,7 @@ void runService(async ({ argv }) => {
         kind: 'unary',
         handle: async (_request, { trailers }) => {
           for (const name in NOOP_TRAILERS) trailers.set(name, NOOP_TRAILERS[name] as string);
-          return NOOP_ANSWER;
+          return answer;
         },
       },
     ],

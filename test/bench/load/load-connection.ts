@@ -106,6 +106,11 @@ export class LoadConnection implements FrameVisitor {
     this.sendBody(stream);
   }
 
+  /** Reads no more, as a caller does that has fallen behind. */
+  stall(): void {
+    this.socket.pause();
+  }
+
   close(): void {
     this.closed = true;
     this.socket.destroy();

@@ -75,7 +75,11 @@ describe('a load run', () => {
 
   it.each([
     ['another status', 'grpc-status is not 0', (stream: ServerHttp2Stream) => answer(stream, ANSWER, '13')],
-    ['no status', 'the answer ended without a status', (stream: ServerHttp2Stream) => answer(stream, ANSWER, undefined)],
+    [
+      'no status',
+      'the answer ended without a status',
+      (stream: ServerHttp2Stream) => answer(stream, ANSWER, undefined),
+    ],
     [
       'another byte',
       'the answer has other bytes',

@@ -19,6 +19,8 @@ export interface NoopMeshOptions {
   readonly workers: number;
   /** Published models, of two versions each. */
   readonly models: number;
+  /** Of each answer; a small one by default. */
+  readonly answerBytes?: number | undefined;
 }
 
 const FILL_BOUND_MS = 60_000;
@@ -60,7 +62,9 @@ export class NoopMesh {
     await store.close();
     const workers: BenchProcess[] = [];
     for (let index = 0; index < size; index++) {
-      workers.push(await startBenchProcess(context, { script: 'noop-worker', flags: ['--transport', transport] }));
+      const answer = options.answerBytes === undefined ? [] : ['--answer-bytes', String(options.answerBytes)];
+      const flags = [...serviceFlags(transport), ...answer];
+      workers.push(await startBenchProcess(context, { script: 'noop-worker', flags }));
     }
     const registry = await RunningService.start(context, 'registry', 'registry', place.flags);
     const token = readServiceToken(join(context.folder, 'data')) as string;

@@ -8,7 +8,7 @@ import type { Side } from '../sides/side';
 import { OWN_TRANSPORT } from '../sides/transport-server';
 import { GcPauses } from './gc-pauses';
 import { LOAD_KNOBS, LoadGenerator } from './load-generator';
-import { alternate, type Measurement } from './measurement';
+import { alternate, headroomOf, type Measurement } from './measurement';
 import { CONCURRENCIES, noopWorkload } from './workload';
 
 /** How much of its peak a service is kept at that is to answer in time. */
@@ -47,6 +47,7 @@ export const latency = defineBenchmark({
         judged('router-cpu-open', open.get(mesh.routed)?.cpuUs['front'] ?? NaN),
         judged('tail', tailOf(busy.measured.get(mesh.routed)?.latencies)),
         judged('gc-pause', busy.gcPauseMs),
+        judged('own-load-headroom', headroomOf(closed[closed.length - 1]?.[1].get(mesh.direct) as Measurement)),
       ],
       plots: [
         latencyPlot('p50, 1 KB', closed, ({ p50Us }) => p50Us),

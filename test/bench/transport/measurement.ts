@@ -29,6 +29,11 @@ export function median(runs: readonly Measurement[]): Measurement {
   };
 }
 
+/** How often the load generator, with a core of its own, could have sent what was answered: above 1 it is not what limits. */
+export function headroomOf({ perSecond, cpuUs }: Measurement): number {
+  return 1e6 / (cpuUs['load'] ?? NaN) / perSecond;
+}
+
 /**
  * Measures the sides in turn, round after round (A B A B), so that what the machine does meanwhile meets them all, and answers each
  * one's medians.

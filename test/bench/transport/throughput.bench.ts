@@ -8,7 +8,7 @@ import { NoopMesh } from '../sides/noop-mesh';
 import type { Side } from '../sides/side';
 import { FALLBACK_TRANSPORT, OWN_TRANSPORT } from '../sides/transport-server';
 import { LOAD_KNOBS, LoadGenerator } from './load-generator';
-import { alternate, type Measurement } from './measurement';
+import { alternate, headroomOf, type Measurement } from './measurement';
 import { CONCURRENCIES, noopWorkload, SIZES, type Size } from './workload';
 
 /** Where the figures are measured: 1 KB, four connections with eight in flight each. */
@@ -113,9 +113,17 @@ function figuresOf(sides: Sides, byConcurrency: ByPlace, bySize: ByPlace): Figur
     nginx === undefined
       ? unmeasured('routed-to-nginx', noNginx)
       : judged('routed-to-nginx', speed(routed) / speed(nginx)),
+    judged('load-headroom', loadHeadroom(byConcurrency)),
     judged('transport-gain', speed(routed) / speed(fallbackRouted)),
     judged('transport-gain-600k', speed(routed, '600 KB') / speed(fallbackRouted, '600 KB')),
   ];
+}
+
+/** At the fastest side and place. */
+function loadHeadroom(places: ByPlace): number {
+  const runs = places.flatMap(([, measured]) => [...measured.values()]);
+  const fastest = runs.reduce((one, other) => (other.perSecond > one.perSecond ? other : one));
+  return headroomOf(fastest);
 }
 
 function tableOf(
