@@ -37,9 +37,11 @@ export interface ConnectionLimits {
   /** Answers to PING and SETTINGS, RST_STREAM and WINDOW_UPDATE that wait because the peer does not read. */
   readonly controlFrames: number;
   readonly settingsEntries: number;
-  /** Unread bytes of one stream; more for a message whose length is known and may be taken. */
+  /** Unread bytes of one stream; more for a message whose size is known, as long as `messageCreditBytes` lasts. */
   readonly streamWindowBytes: number;
-  /** Unread bytes of all streams. */
+  /** What unfinished messages may have beyond the windows of their streams, all together; one message may always have what it needs. */
+  readonly messageCreditBytes: number;
+  /** Bytes under way to us on all streams: what was read is given back at once, so that none holds another back. */
   readonly connectionWindowBytes: number;
   /** What is sent ahead of a peer that reads slowly, before who writes is told to wait. */
   readonly sendBufferBytes: number;
@@ -74,7 +76,8 @@ export const EDGE_LIMITS: ConnectionLimits = {
   headerTableBytes: 4_096,
   controlFrames: 1_000,
   settingsEntries: 32,
-  streamWindowBytes: 256 * KIB,
+  streamWindowBytes: 64 * KIB,
+  messageCreditBytes: 4 * MIB,
   connectionWindowBytes: 4 * MIB,
   sendBufferBytes: 256 * KIB,
   stallMs: 30_000,
@@ -94,7 +97,8 @@ export const MESH_LIMITS: ConnectionLimits = {
   pingEveryMs: 100,
   busyPingEveryMs: 100,
   connectionWindowBytes: 16 * MIB,
-  streamWindowBytes: 1 * MIB,
+  streamWindowBytes: 256 * KIB,
+  messageCreditBytes: 256 * MIB,
   idleMs: Infinity,
   ageMs: Infinity,
 };

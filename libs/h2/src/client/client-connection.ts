@@ -14,8 +14,10 @@ export interface ClientConnectionEvents {
   onReady(): void;
   /** There may be room for a stream that had to wait. */
   onRoom(): void;
-  /** No new streams go over it; those that are open may end. */
+  /** The peer takes no new streams; those that are open may end. */
   onLeaving(): void;
+  /** Its ids are used up: the next stream needs another connection. */
+  onSpent(): void;
 }
 
 /** Ids are not used up to the last one: a new connection is made in time. */
@@ -47,7 +49,7 @@ export class ClientConnection extends ReceivingConnection {
     stream.sendHeaders(fields, false);
     if (this.nextId > LAST_STREAM_ID) {
       this.current = 'leaving';
-      this.events.onLeaving();
+      this.events.onSpent();
     }
     return stream;
   }

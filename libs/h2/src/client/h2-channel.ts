@@ -148,6 +148,7 @@ export class H2Channel implements Channel {
         this.startWaiting(link);
       },
       onRoom: () => this.startWaiting(link),
+      onSpent: () => this.setState({ kind: 'connecting', link: this.attempt() }),
       onEnd: (cause) => this.tryAgain(cause),
     });
     return link;

@@ -15,6 +15,8 @@ export interface LinkOptions {
   readonly onReady: () => void;
   /** There may be room for a call that had to wait. */
   readonly onRoom: () => void;
+  /** It takes no more calls, and is well: another one is needed. Nothing is told after it. */
+  readonly onSpent: () => void;
   /** It could not be made, it broke, or the peer said goodbye: it takes no more calls. Told once, and nothing after it. */
   readonly onEnd: (cause: unknown) => void;
 }
@@ -82,6 +84,10 @@ export class Link {
         },
         onRoom: () => {
           if (!this.told) this.options.onRoom();
+        },
+        onSpent: () => {
+          this.told = true;
+          this.options.onSpent();
         },
         onLeaving: () => this.end(new Error('the server said goodbye')),
       },

@@ -145,12 +145,13 @@ export class OutgoingCall implements StreamListener, RequestSink {
 
   onData(bytes: Buffer, ended: boolean): void {
     const { reader, stream } = this;
-    if (stream === undefined || this.ended) return stream?.consume(bytes.length);
+    if (stream === undefined || this.ended) return;
     try {
       reader.push(bytes);
     } catch (error) {
       return this.fail(error);
     }
+    stream.missingBytes = reader.expectedBytes;
     if (this.reading !== undefined) this.settle(this.reading);
     // Trailers are what ends an answer well.
     if (ended) this.onResponseEnd(readTrailers([], this.head?.httpStatus ?? 0));

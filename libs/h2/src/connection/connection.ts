@@ -7,6 +7,7 @@ import { HpackEncoder } from '../hpack/hpack-encoder';
 import type { ConnectionLimits } from '../limits';
 import { AbuseGuard } from './abuse-guard';
 import { DataTurns } from './data-turns';
+import { MessageCredit } from './message-credit';
 import { Outbox } from './outbox';
 import { PeerSettings } from './peer-settings';
 import { ReceiveWindow } from './receive-window';
@@ -51,6 +52,7 @@ export abstract class Connection implements StreamHome {
   protected readonly turns = new DataTurns();
   protected readonly encoder: HpackEncoder;
   protected readonly receiveWindow: ReceiveWindow;
+  private readonly credit: MessageCredit;
   private readonly resetIds = new Set<number>();
   private controlWaiting = 0;
   protected readonly pings: (() => void)[] = [];
@@ -67,12 +69,17 @@ export abstract class Connection implements StreamHome {
     this.guard = new AbuseGuard(limits, now);
     this.encoder = new HpackEncoder(indexedHeaders);
     this.outbox = new Outbox(socket, this.encoder, limits.sendBufferBytes, () => this.turns.run(this.outbox));
+    this.credit = new MessageCredit(limits.messageCreditBytes);
     this.receiveWindow = new ReceiveWindow(limits.connectionWindowBytes);
     socket.on('error', (error) => (this.endedWith ??= error));
     socket.on('drain', () => this.onDrain());
     socket.on('end', () => this.onSocketEnd());
     socket.on('close', () => this.finish());
     this.greet();
+  }
+
+  get nowMs(): number {
+    return this.now();
   }
 
   get state(): ConnectionState {
@@ -126,7 +133,6 @@ export abstract class Connection implements StreamHome {
   }
 
   consumed(stream: Stream, bytes: number): void {
-    this.creditConnection(bytes);
     if (!stream.remoteOpen) return;
     const credit = stream.receiveWindow.giveBack(bytes);
     if (credit > 0) this.control(windowUpdateFrame(stream.id, credit));
@@ -134,8 +140,12 @@ export abstract class Connection implements StreamHome {
 
   expected(stream: Stream, bytes: number): void {
     if (!stream.remoteOpen) return;
-    const credit = stream.receiveWindow.expect(bytes);
-    if (credit > 0) this.control(windowUpdateFrame(stream.id, credit));
+    const missingBytes = stream.receiveWindow.missing(bytes);
+    if (missingBytes > 0 && this.credit.ask(stream, missingBytes)) this.widen(stream, missingBytes);
+  }
+
+  settled(stream: Stream): void {
+    this.credit.settle(stream, (next, bytes) => this.widen(next, bytes));
   }
 
   resetStream(stream: Stream, code: ErrorCode): void {
@@ -147,6 +157,7 @@ export abstract class Connection implements StreamHome {
 
   closed(stream: Stream): void {
     if (!this.streams.delete(stream.id)) return;
+    this.settled(stream);
     this.onStreamGone(stream);
     if (this.current === 'leaving' && this.streams.size === 0) this.endSocket();
   }
@@ -157,7 +168,6 @@ export abstract class Connection implements StreamHome {
   protected newStream(id: number, headerListBytes: number): Stream {
     const window = new ReceiveWindow(this.limits.streamWindowBytes);
     const stream = new Stream(id, this, this.peer.initialWindowBytes, window, headerListBytes);
-    stream.heardMs = this.now();
     this.streams.set(id, stream);
     return stream;
   }
@@ -231,6 +241,10 @@ export abstract class Connection implements StreamHome {
   protected creditConnection(bytes: number): void {
     const credit = this.receiveWindow.giveBack(bytes);
     if (credit > 0) this.control(windowUpdateFrame(0, credit));
+  }
+
+  private widen(stream: Stream, bytes: number): void {
+    this.control(windowUpdateFrame(stream.id, stream.receiveWindow.open(bytes)));
   }
 
   private remember(streamId: number): void {

@@ -22,13 +22,18 @@ export class ReceiveWindow {
     return this.owedBytes * 2 >= this.sizeBytes ? this.open(this.owedBytes) : 0;
   }
 
-  /** So much is surely coming and will be taken: returns what to tell the peer, so that it need not stop before the end. */
-  expect(bytes: number): number {
-    const missingBytes = bytes - this.openBytes;
-    return missingBytes > 0 ? this.open(Math.max(missingBytes, this.owedBytes)) : 0;
+  /** Whether the peer may send. */
+  get isOpen(): boolean {
+    return this.openBytes > 0;
   }
 
-  private open(bytes: number): number {
+  /** How much more than now the peer must be allowed to send, so that it need not stop before `bytes` have come. */
+  missing(bytes: number): number {
+    return Math.max(0, bytes - this.openBytes);
+  }
+
+  /** Lets the peer send `bytes` more; returns them. */
+  open(bytes: number): number {
     this.openBytes += bytes;
     // Beyond what is owed, the peer has been lent something: it pays that back before it is owed anything again.
     this.owedBytes -= bytes;

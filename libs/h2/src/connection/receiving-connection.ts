@@ -80,21 +80,18 @@ export abstract class ReceivingConnection extends Connection implements FrameSin
       this.guard.data(this.frameDataBytes, ended);
       this.frameDataBytes = 0;
     }
+    // At once: a stream that nobody reads is held back by its own window, and holds no other stream back.
+    this.creditConnection(countedBytes);
     const stream = this.streams.get(streamId);
-    if (stream === undefined) {
-      this.creditConnection(countedBytes);
-      return this.dataWithoutStream(streamId);
-    }
-    if (!stream.remoteOpen) return this.refuseData(stream, countedBytes, ErrorCode.STREAM_CLOSED);
-    if (!stream.receiveWindow.take(countedBytes)) {
-      return this.refuseData(stream, countedBytes, ErrorCode.FLOW_CONTROL_ERROR);
-    }
+    if (stream === undefined) return this.dataWithoutStream(streamId);
+    if (!stream.remoteOpen) return this.refuseStream(stream, ErrorCode.STREAM_CLOSED);
+    if (!stream.receiveWindow.take(countedBytes)) return this.refuseStream(stream, ErrorCode.FLOW_CONTROL_ERROR);
     stream.receivedBytes += bytes.length;
     const { declaredBytes, receivedBytes } = stream;
     if (declaredBytes !== undefined && (receivedBytes > declaredBytes || (ended && receivedBytes < declaredBytes))) {
-      return this.refuseData(stream, countedBytes, ErrorCode.PROTOCOL_ERROR);
+      return this.refuseStream(stream, ErrorCode.PROTOCOL_ERROR);
     }
-    stream.heardMs = this.now();
+    stream.moved(bytes.length);
     if (countedBytes > bytes.length) stream.consume(countedBytes - bytes.length);
     if (ended) stream.remoteEnded();
     stream.listener.onData(bytes, ended);
@@ -169,7 +166,6 @@ export abstract class ReceivingConnection extends Connection implements FrameSin
     }
     if (selfDependent) return this.refuseStream(stream, ErrorCode.PROTOCOL_ERROR);
     if (!stream.remoteOpen) return this.refuseStream(stream, ErrorCode.STREAM_CLOSED);
-    stream.heardMs = this.now();
     this.onStreamHeaders(stream, headers, ended);
   }
 
@@ -177,11 +173,6 @@ export abstract class ReceivingConnection extends Connection implements FrameSin
     if (streamId === 0 || !this.isPast(streamId)) throw protocolError('DATA for a stream that has not begun');
     if (this.wasReset(streamId)) return;
     this.refuseId(streamId, ErrorCode.STREAM_CLOSED);
-  }
-
-  private refuseData(stream: Stream, countedBytes: number, code: ErrorCode): void {
-    this.creditConnection(countedBytes);
-    this.refuseStream(stream, code);
   }
 
   private onWindowUpdate(streamId: number, payload: Buffer): void {
@@ -203,6 +194,7 @@ export abstract class ReceivingConnection extends Connection implements FrameSin
     if (bytes === 0) return this.refuseStream(stream, ErrorCode.PROTOCOL_ERROR);
     stream.sendWindowBytes += bytes;
     if (stream.sendWindowBytes > WINDOW_MAX_BYTES) return this.refuseStream(stream, ErrorCode.FLOW_CONTROL_ERROR);
+    stream.moved(bytes);
     if (stream.hasQueue) this.wait(stream);
   }
 

@@ -34,6 +34,7 @@ export interface StreamListener {
 
 /** What a stream needs of its connection. */
 export interface StreamHome {
+  readonly nowMs: number;
   readonly outbox: Outbox;
   /** Whether `bytes` may be sent at once, by no stream that waits. */
   sendsAtOnce(bytes: number): boolean;
@@ -42,12 +43,16 @@ export interface StreamHome {
   wait(stream: Stream): void;
   consumed(stream: Stream, bytes: number): void;
   expected(stream: Stream, bytes: number): void;
+  /** No message of it is missing anything. */
+  settled(stream: Stream): void;
   resetStream(stream: Stream, code: ErrorCode): void;
   closed(stream: Stream): void;
 }
 
 /** Who writes is told to wait while more than this is waiting. */
 const QUEUE_BYTES = 256 * 1024;
+/** What a peer that keeps us waiting must get on by. */
+const PROGRESS_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 const NOBODY: StreamListener = { onHeaders: () => {}, onData: () => {}, onDrain: () => {}, onReset: () => {} };
@@ -63,12 +68,12 @@ export class Stream {
   receivedBytes = 0;
   /** Whether the peer's first header list has come; of a request, that is what began the stream. */
   headersSeen = false;
-  /** Whether the peer owes us the rest of something; its listener says so. */
-  midMessage = false;
   /** Whether the peer is told to stop once we have said all: what it still sends is of no use. */
   stopsPeer = false;
-  /** When the peer last sent anything for it. */
-  heardMs = 0;
+  /** When the peer last got on with it, or began to keep us waiting. */
+  movedMs: number;
+  private movedBytes = 0;
+  private midMessage = false;
   private readonly queue: Buffer[] = [];
   private queuedBytes = 0;
   private trailers: HeaderFields | undefined;
@@ -83,7 +88,9 @@ export class Stream {
     readonly receiveWindow: ReceiveWindow,
     /** Of the header lists that came for it. */
     readonly headerListBytes: number,
-  ) {}
+  ) {
+    this.movedMs = home.nowMs;
+  }
 
   /** Whether the peer may still send. */
   get remoteOpen(): boolean {
@@ -128,6 +135,7 @@ export class Stream {
     }
     if (one.length > 0) this.queue.push(one);
     if (other.length > 0) this.queue.push(other);
+    if (this.queuedBytes === 0) this.movedMs = this.home.nowMs;
     this.queuedBytes += bytes;
     this.endsAfterQueue = ended;
     this.home.wait(this);
@@ -157,9 +165,29 @@ export class Stream {
     this.home.consumed(this, bytes);
   }
 
-  /** So many more bytes of the body will be taken, whatever the window says. */
+  /** So many more bytes of the body are waited for, whatever the window says. */
   expect(bytes: number): void {
     this.home.expected(this, bytes);
+  }
+
+  /** Of the message that has begun so much is missing; 0: none has. */
+  set missingBytes(bytes: number) {
+    if (!this.midMessage) this.movedMs = this.home.nowMs;
+    this.midMessage = bytes > 0;
+    if (bytes === 0) this.home.settled(this);
+  }
+
+  /** The peer has sent so much for it, or let us send so much. A trickle is no progress: it would hold a stream for ever. */
+  moved(bytes: number): void {
+    this.movedBytes += bytes;
+    if (this.movedBytes < PROGRESS_BYTES) return;
+    this.movedBytes = 0;
+    this.movedMs = this.home.nowMs;
+  }
+
+  /** Whether the peer keeps us waiting, though it could send or take something. */
+  get waitsForPeer(): boolean {
+    return this.needsWindow || (this.remoteOpen && this.midMessage && this.receiveWindow.isOpen);
   }
 
   /** Called by the connection: sends one frame of what waits, at most `maxBytes`. Returns how much of the windows it took. */

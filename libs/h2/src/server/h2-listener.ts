@@ -44,8 +44,8 @@ const HANDSHAKES_MAX = 256;
 export class H2Listener {
   private readonly listener: net.Server;
   private readonly sockets = new Set<net.Socket>();
-  /** Sockets of peers that have not shown yet that they speak HTTP/2. */
-  private readonly strangers = new Set<net.Socket>();
+  /** The addresses of peers that have not shown yet that they speak HTTP/2. */
+  private readonly strangers = new Set<string>();
   private readonly connections = new Map<ServerConnection, PeerWatch>();
   private readonly limits: ConnectionLimits;
   private ticker: NodeJS.Timeout | undefined;
@@ -75,6 +75,8 @@ export class H2Listener {
     this.listener.on('error', (error) => options.onInternalError?.(error));
     // Under TLS this is before the handshake: a socket that fails then must not be without a listener.
     this.listener.on('connection', (socket: net.Socket) => this.onSocket(socket));
+    // Also where the handshake takes too long: Node only tells of it.
+    this.listener.on('tlsClientError', (_error, socket: net.Socket) => socket.destroy());
     this.listener.on('secureConnection', (socket: tls.TLSSocket) => this.onSecureSocket(socket));
   }
 
@@ -122,9 +124,10 @@ export class H2Listener {
     this.sockets.add(socket);
     socket.once('close', () => {
       this.sockets.delete(socket);
-      this.strangers.delete(socket);
+      this.strangers.delete(name);
     });
-    this.strangers.add(socket);
+    const name = nameOf(socket);
+    this.strangers.add(name);
     const { connections = CONNECTIONS_MAX, handshakes = HANDSHAKES_MAX } = this.options;
     if (this.draining || this.sockets.size > connections || this.strangers.size > handshakes) {
       socket.destroy();
@@ -160,6 +163,8 @@ export class H2Listener {
       this.connections.delete(connection);
       this.onGone();
     };
+    const name = nameOf(socket);
+    connection.onGreeted = () => this.strangers.delete(name);
     if (this.draining) connection.shutDown();
   }
 
@@ -177,4 +182,9 @@ export class H2Listener {
   private stopListening(): void {
     if (this.listener.listening) this.listener.close();
   }
+}
+
+/** The same for a socket and for the one that encrypts it. */
+function nameOf({ remoteAddress = '', remotePort = 0 }: net.Socket): string {
+  return `${remoteAddress}:${remotePort}`;
 }

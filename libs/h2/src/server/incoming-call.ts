@@ -35,6 +35,7 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
   private aborter: AbortController | undefined;
   private abortReason: BmsError | undefined;
   private headSent = false;
+  private callersFault: unknown;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -85,10 +86,25 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
   }
 
   /** A message as it was before it was compressed, if it was. */
-  protected content(message: Message): Bytes | Promise<Bytes> {
+  protected async content(message: Message): Promise<Bytes> {
     if (!message.compressed) return message.bytes;
     const { messageLimitBytes: limitBytes, tooLargeRemedy: remedy } = this.settings;
-    return unfold(message, this.head.encoding, { limitBytes, remedy, signal: this.signal });
+    try {
+      return await unfold(message, this.head.encoding, { limitBytes, remedy, signal: this.signal });
+    } catch (error) {
+      throw this.blamed(error);
+    }
+  }
+
+  /** Remembers that `error` is about what the caller sent: it is told so, and nobody else. Returns it. */
+  protected blamed(error: unknown): unknown {
+    this.callersFault = error;
+    return error;
+  }
+
+  /** Ends the call for what its caller sent. */
+  protected refuse(error: unknown): void {
+    this.finish(this.blamed(error));
   }
 
   protected handlerBegun(): void {
@@ -180,7 +196,7 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
   }
 
   private report(error: unknown, aborted: boolean): void {
-    if (aborted && (error === this.abortReason || isAbort(error))) return;
+    if (error === this.callersFault || (aborted && (error === this.abortReason || isAbort(error)))) return;
     const expected = error instanceof BmsError && error.reason !== Reason.INTERNAL;
     if (!expected) this.settings.onInternalError(error, this.path);
   }

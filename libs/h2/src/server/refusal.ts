@@ -4,19 +4,14 @@ import { appendStatus } from '../grpc/status-fields';
 
 /** A request that gets no further: it is answered at once, and what still comes of it is ignored. */
 abstract class Refused implements StreamListener {
-  constructor(
-    private readonly stream: Stream,
-    answer: readonly string[],
-  ) {
+  constructor(stream: Stream, answer: readonly string[]) {
     stream.stopsPeer = true;
     stream.sendHeaders(answer, true);
   }
 
   onHeaders(): void {}
 
-  onData(bytes: Buffer): void {
-    this.stream.consume(bytes.length);
-  }
+  onData(): void {}
 
   onDrain(): void {}
 

@@ -95,15 +95,17 @@ export class ServerConnection extends ReceivingConnection {
     if (streamId !== this.lastPeerStreamId + 2) this.runStart = streamId;
     this.lastPeerStreamId = streamId;
     if (selfDependent) return this.refuseId(streamId, ErrorCode.PROTOCOL_ERROR);
-    const retainedBytes = this.retainedHeaderBytes + headers.listBytes;
+    // Of a list that is too large only what is within the limit is kept.
+    const listBytes = Math.min(headers.listBytes, this.limits.headerListBytes);
+    const retainedBytes = this.retainedHeaderBytes + listBytes;
     const tooMany = this.load >= this.limits.concurrentStreams || retainedBytes > this.limits.retainedHeaderBytes;
     if (tooMany || this.refusesLater) return this.refuseId(streamId, ErrorCode.REFUSED_STREAM);
     const { fault, contentLength } = requestFault(headers.fields);
-    if (fault !== undefined || (ended && contentLength !== undefined && contentLength > 0)) {
+    if ((fault !== undefined && !headers.tooLarge) || (ended && contentLength !== undefined && contentLength > 0)) {
       return this.refuseId(streamId, ErrorCode.PROTOCOL_ERROR);
     }
     this.retainedHeaderBytes = retainedBytes;
-    const stream = this.newStream(streamId, headers.listBytes);
+    const stream = this.newStream(streamId, listBytes);
     stream.declaredBytes = contentLength;
     if (ended) stream.remoteEnded();
     stream.listener = this.accept(stream, headers, ended);
@@ -162,8 +164,7 @@ export class ServerConnection extends ReceivingConnection {
   /** A peer that stands still in the middle of sending or receiving. */
   private checkStalls(nowMs: number): void {
     for (const stream of this.streams.values()) {
-      const waitsForPeer = stream.remoteOpen ? stream.receivedBytes > 0 && stream.midMessage : stream.needsWindow;
-      if (waitsForPeer && nowMs - stream.heardMs > this.limits.stallMs) {
+      if (stream.waitsForPeer && nowMs - stream.movedMs > this.limits.stallMs) {
         this.refuseStream(stream, ErrorCode.ENHANCE_YOUR_CALM);
       }
     }

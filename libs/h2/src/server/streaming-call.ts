@@ -48,7 +48,7 @@ export class StreamingCall extends IncomingCall {
   }
 
   override onData(bytes: Buffer, ended: boolean): void {
-    if (this.over || this.fault !== undefined) return this.stream.consume(bytes.length);
+    if (this.over || this.fault !== undefined) return;
     try {
       if (bytes.length > 0) this.reader.push(bytes);
       if (ended) {
@@ -56,9 +56,9 @@ export class StreamingCall extends IncomingCall {
         this.reader.end();
       }
     } catch (error) {
-      this.fault = error;
+      this.fault = this.blamed(error);
     }
-    this.stream.midMessage = this.reader.expectedBytes > 0;
+    this.stream.missingBytes = this.reader.expectedBytes;
     if (this.reading !== undefined) this.settleReading(this.reading);
   }
 
@@ -108,7 +108,7 @@ export class StreamingCall extends IncomingCall {
     if (this.fault !== undefined) return reading.reject(this.fault);
     if (this.requestsEnded) return reading.resolve(undefined);
     this.reading = reading;
-    if (this.stream.midMessage) this.stream.expect(this.reader.expectedBytes);
+    if (this.reader.expectedBytes > 0) this.stream.expect(this.reader.expectedBytes);
   }
 
   private async write(message: Bytes): Promise<void> {

@@ -24,19 +24,18 @@ export class UnaryCall extends IncomingCall {
 
   override onData(bytes: Buffer, ended: boolean): void {
     const { reader, stream } = this;
-    if (this.over) return stream.consume(bytes.length);
+    if (this.over) return;
     try {
       if (bytes.length > 0) {
         reader.push(bytes);
-        stream.consume(bytes.length);
         // At once: a caller that never ends would have us keep any number of them.
         if (reader.hasMore) throw BmsError.invalidRequest('message', 'a second request came on a call that takes one');
-        stream.midMessage = reader.expectedBytes > 0;
-        if (!ended && stream.midMessage) stream.expect(reader.expectedBytes);
+        stream.missingBytes = reader.expectedBytes;
+        if (!ended && reader.expectedBytes > 0) stream.expect(reader.expectedBytes);
       }
       if (ended) this.onRequest(this.onlyMessage());
     } catch (error) {
-      this.finish(error);
+      this.refuse(error);
     }
   }
 
