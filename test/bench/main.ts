@@ -1,22 +1,26 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { AnyBenchmark, BenchmarkResult, StoreChoice, Table } from './benchmark';
+import type { AnyBenchmark, BenchmarkResult, StoreChoice } from './benchmark';
 import { BENCHMARKS } from './benchmarks';
+import { machine } from './machine';
+import { asMarkdown, asText } from './result-text';
 import { runBenchmark } from './run-benchmark';
 import { svgOf } from './svg-plot';
 
 /** Not kept by git. */
 const OUT_DEFAULT = '.bench';
-const USAGE = `npm run bench [-- NAME …] [--store embedded|etcd] [--KNOB N] [--tiny] [--json] [--out FOLDER] [--list]
+const USAGE = `npm run bench [-- NAME …] [--store embedded|etcd] [--KNOB N] [--tiny]
+  [--json | --markdown] [--out FOLDER] [--list]
 Without a name, all benchmarks run, on every store that each knows; a name such as transport means all that begin with transport/.
-Each writes its result as JSON, and its plots as SVG, into FOLDER (${OUT_DEFAULT}). Exit code 1: a figure was missed.`;
+Each writes its result as JSON, and its plots as SVG, into FOLDER (${OUT_DEFAULT}). Exit code 1: a figure was
+missed, or a benchmark failed; those after it are run all the same.`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     ...{ list: { type: 'boolean' }, json: { type: 'boolean' }, tiny: { type: 'boolean' }, help: { type: 'boolean' } },
-    ...{ store: { type: 'string' }, out: { type: 'string', default: OUT_DEFAULT } },
+    ...{ store: { type: 'string' }, out: { type: 'string', default: OUT_DEFAULT }, markdown: { type: 'boolean' } },
     ...Object.fromEntries(
       BENCHMARKS.flatMap(({ knobs }) => Object.keys(knobs)).map((name) => [name, { type: 'string' } as const]),
     ),
@@ -59,50 +63,35 @@ function list(): string {
   ).join('\n');
 }
 
-function asText({ tables, figures }: BenchmarkResult): string {
-  const wanted = figures.map(({ what, measured, wanted: limit, met }) => [
-    what,
-    measured,
-    limit,
-    met === undefined ? '' : met ? 'met' : 'MISSED',
-  ]);
-  const all: readonly Table[] = [
-    ...tables,
-    { title: 'figures', columns: ['what', 'measured', 'wanted', ''], rows: wanted },
-  ];
-  return all.map(tableText).join('\n\n');
-}
-
-function tableText({ title, columns, rows }: Table): string {
-  const cells = [columns, ...rows].map((row) => row.map(String));
-  const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)));
-  const lines = cells.map((row) =>
-    row
-      .map((text, at) => text.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-  return [title, ...lines].join('\n');
-}
-
 function keep(name: string, json: string, { plots = [] }: BenchmarkResult): void {
   mkdirSync(values.out, { recursive: true });
   writeFileSync(join(values.out, `${name}.json`), `${json}\n`);
   if (plots.length > 0) writeFileSync(join(values.out, `${name}.svg`), svgOf(plots));
 }
 
+async function runOne(benchmark: AnyBenchmark, store: StoreChoice): Promise<void> {
+  const { name } = benchmark;
+  const say = (line: string): void => console.error(`${name} on ${store}: ${line}`);
+  const options = { store, say, knobs: knobsOf(benchmark), tiny: values.tiny === true };
+  const result = await runBenchmark(benchmark, options);
+  const json = JSON.stringify({ benchmark: name, store, machine: machine(), ...result });
+  if (values.json === true) console.log(json);
+  else console.log(`${name} on ${store}\n\n${values.markdown === true ? asMarkdown(result) : asText(result)}\n`);
+  keep(`${name.replaceAll('/', '-')}-${store}`, json, result);
+  if (result.figures.some(({ met }) => met === false)) process.exitCode = 1;
+}
+
 async function main(): Promise<void> {
   if (values.help === true) return console.log(USAGE);
   if (values.list === true) return console.log(list());
-  for (const benchmark of chosen()) {
-    for (const store of storesOf(benchmark)) {
-      const say = (line: string): void => console.error(`${benchmark.name} on ${store}: ${line}`);
-      const options = { store, say, knobs: knobsOf(benchmark), tiny: values.tiny === true };
-      const result = await runBenchmark(benchmark, options);
-      const json = JSON.stringify({ benchmark: benchmark.name, store, ...result });
-      console.log(values.json === true ? json : asText(result));
-      keep(`${benchmark.name.replaceAll('/', '-')}-${store}`, json, result);
-      if (result.figures.some(({ met }) => met === false)) process.exitCode = 1;
+  const runs = chosen().flatMap((benchmark) => storesOf(benchmark).map((store) => [benchmark, store] as const));
+  console.error(machine());
+  for (const [benchmark, store] of runs) {
+    try {
+      await runOne(benchmark, store);
+    } catch (error) {
+      console.error(`${benchmark.name} on ${store} FAILED: ${error instanceof Error ? error.stack : String(error)}`);
+      process.exitCode = 1;
     }
   }
 }
