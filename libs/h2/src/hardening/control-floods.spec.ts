@@ -126,6 +126,19 @@ describe('keep-alive', () => {
   });
 });
 
+test('a peer that measures the link by a PING for each DATA frame, as grpc-go and C-core do, is no attacker', async () => {
+  const target = await Target.start();
+  const peer = await target.open([], { credits: 'lots' });
+  peer.socket.on('data', (chunk: Buffer) => {
+    // One for each frame of 16 KiB, which it may be, as soon as any of it is there.
+    for (let at = 0; at < chunk.length; at += 16_384) peer.send(pingFrame());
+  });
+  peer.send(opening(1, TargetPath.LARGE), dataFrame(1, grpcMessage('5000000'), { end: true }));
+  expect((await answerOn(peer, 1)).messages[0]?.length).toBe(5_000_000);
+  await peer.close();
+  await target.close();
+});
+
 test('honest numbers of small updates, empty last frames and padding are no offence', async () => {
   const target = await Target.start();
   const peer = await target.open();
