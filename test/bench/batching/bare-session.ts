@@ -1,4 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { percentile } from '../percentiles';
 import { WIDTHS, type BenchModel } from './bench-model';
 
 /** ONNX Runtime in a bare loop on this thread: what a worker is measured against. */
@@ -11,16 +12,16 @@ export class BareSession {
     return new BareSession(await InferenceSession.create(file, options));
   }
 
-  /** Microseconds a row, in runs of so many rows. */
+  /** Microseconds a row, in runs of so many rows: the median of the runs. */
   async microsPerRow(rows: number, forMs: number): Promise<number> {
     const feeds = { x: new Tensor('float32', new Float32Array(rows * WIDTHS[0]).fill(0.5), [rows, WIDTHS[0]]) };
-    let [runs, runningMs] = [0, 0];
-    for (const startedMs = performance.now(); performance.now() - startedMs < forMs; runs++) {
-      const beganMs = performance.now();
+    const runsMs: number[] = [];
+    for (const endMs = performance.now() + forMs; performance.now() < endMs; ) {
+      const startedMs = performance.now();
       await this.session.run(feeds);
-      runningMs += performance.now() - beganMs;
+      runsMs.push(performance.now() - startedMs);
     }
-    return (runningMs * 1_000) / (runs * rows);
+    return (percentile(runsMs, 0.5) * 1_000) / rows;
   }
 
   async close(): Promise<void> {

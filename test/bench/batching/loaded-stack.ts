@@ -18,7 +18,7 @@ export interface Load {
   readonly p99Ms: number;
   /** Rows of a run, on average. */
   readonly meanRows: number;
-  /** Time in `run()`, by its rows. */
+  /** Time in `run()` by its rows: the median of all runs, so that what else the machine does counts for little. */
   readonly executorUsPerRow: number;
   /** Of the time of all executors, spent in `run()`. */
   readonly busyShare: number;
@@ -31,6 +31,7 @@ export class LoadedStack {
   private runs = 0;
   private rows = 0;
   private busyMs = 0;
+  private usPerRow: number[] = [];
   private readonly stack: PredictStack;
 
   private constructor(
@@ -46,6 +47,7 @@ export class LoadedStack {
         this.runs += 1;
         this.rows += rows;
         this.busyMs += runMs;
+        this.usPerRow.push((runMs * 1_000) / rows);
       },
     );
   }
@@ -67,7 +69,8 @@ export class LoadedStack {
   async closedLoop(callers: number, forMs: number): Promise<Load> {
     return this.measured(forMs, async (latenciesMs, endMs) => {
       const call = async (): Promise<void> => {
-        while (performance.now() < endMs) latenciesMs.push(await this.predict(performance.now()));
+        const { signal } = new AbortController();
+        while (performance.now() < endMs) latenciesMs.push(await this.predict(performance.now(), signal));
       };
       await Promise.all(Array.from({ length: callers }, call));
     });
@@ -80,7 +83,7 @@ export class LoadedStack {
       let dueMs = performance.now();
       while (dueMs < endMs) {
         for (; dueMs <= performance.now(); dueMs += 1_000 / perSecond) {
-          const call = this.predict(dueMs).then((ms) => void latenciesMs.push(ms));
+          const call = this.predict(dueMs, new AbortController().signal).then((ms) => void latenciesMs.push(ms));
           open.add(call);
           void call.finally(() => open.delete(call));
         }
@@ -94,14 +97,14 @@ export class LoadedStack {
     await Promise.all(this.executors.map((executor) => executor.close()));
   }
 
-  private async predict(sinceMs: number): Promise<number> {
+  private async predict(sinceMs: number, signal: AbortSignal): Promise<number> {
     const request = { inputs: [ROW], outputs: ['y'] };
     await this.stack.predict({
       ...{
         servable: this.servable,
         request,
         deadlineMs: undefined,
-        signal: new AbortController().signal,
+        signal,
         caller: 'bench',
       },
     });
@@ -109,7 +112,7 @@ export class LoadedStack {
   }
 
   private async measured(forMs: number, drive: (latenciesMs: number[], endMs: number) => Promise<void>): Promise<Load> {
-    [this.runs, this.rows, this.busyMs] = [0, 0, 0];
+    [this.runs, this.rows, this.busyMs, this.usPerRow] = [0, 0, 0, []];
     const latenciesMs: number[] = [];
     const startedMs = performance.now();
     await drive(latenciesMs, startedMs + forMs);
@@ -119,7 +122,7 @@ export class LoadedStack {
       p50Ms: percentile(latenciesMs, 0.5),
       p99Ms: percentile(latenciesMs, 0.99),
       meanRows: this.rows / this.runs,
-      executorUsPerRow: (this.busyMs * 1_000) / this.rows,
+      executorUsPerRow: percentile(this.usPerRow, 0.5),
       busyShare: this.busyMs / (wallMs * this.executors.length),
     };
   }
