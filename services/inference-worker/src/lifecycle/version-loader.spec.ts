@@ -131,6 +131,60 @@ describe('VersionLoader', () => {
     expect(setUp().restart().quarantine(version)).toMatch(/^quarantined: /);
   });
 
+  describe('with several sessions', () => {
+    /** The executor that is made as the so many-th: there once those before it are warmed up. */
+    async function made(executors: readonly FakeExecutor[], at: number): Promise<FakeExecutor> {
+      while (executors.length <= at) await settled();
+      return executors[at] as FakeExecutor;
+    }
+
+    it('loads as many as the worker is told, counts the memory of all, and gives each a mark of its own', async () => {
+      const { loader, executors, memory } = setUp({ executors: 3, concurrentRuns: 4 });
+      const bringing = loader.bringUp(version, signal, () => undefined);
+      for (let at = 0; at < 3; at++) {
+        const executor = await made(executors, at);
+        memory.resident += 100;
+        executor.loaded();
+      }
+      const { servable, memoryBytes } = await bringing;
+      expect([servable.executors, memoryBytes, executors.length]).toEqual([3, 300, 3]);
+      expect(executors.map(({ spec }) => spec?.runMark?.byteOffset)).toEqual([0, 1, 2]);
+    });
+
+    it('takes the word of the version before that of the worker, and no more than may run at once', async () => {
+      const { loader, executors } = setUp({ executors: 1, concurrentRuns: 2 });
+      const bringing = loader.bringUp(wanted('m', 1, { config: { executors: 8 } }), signal, () => undefined);
+      for (let at = 0; at < 2; at++) {
+        (await made(executors, at)).loaded();
+      }
+      expect((await bringing).servable.executors).toBe(2);
+    });
+
+    it('holds with fewer where memory ends, and needs no more than one takes to be loaded again', async () => {
+      const { loader, executors, memory } = setUp({ executors: 2, concurrentRuns: 2 });
+      const first = loader.bringUp(version, signal, () => undefined);
+      const executor = await made(executors, 0);
+      memory.resident += 600_000; // of a million
+      executor.loaded();
+      expect((await first).servable.executors).toBe(1);
+      memory.resident -= 600_000;
+      const again = loader.bringUp(version, signal, () => undefined);
+      (await made(executors, 1)).loaded();
+      (await made(executors, 2)).loaded();
+      expect((await again).servable.executors).toBe(2);
+    });
+
+    it('closes all of them where one cannot be loaded', async () => {
+      const { loader, executors } = setUp({ executors: 2, concurrentRuns: 2 });
+      const bringing = loader.bringUp(version, signal, () => undefined);
+      bringing.catch(() => undefined);
+      (await made(executors, 0)).loaded();
+      (await made(executors, 1)).failLoad('no memory for a second one');
+      await expect(bringing).rejects.toThrow('no memory for a second one');
+      expect(executors.map(({ closed }) => closed)).toEqual([true, true]);
+    });
+  });
+
   describe('on a GPU', () => {
     const webgpu = { provider: 'webgpu', index: undefined };
     const cannot = new ProviderCannotRunError('This session contains graph nodes that are assigned to the CPU.');
