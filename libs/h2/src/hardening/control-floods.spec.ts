@@ -14,15 +14,13 @@ import {
   windowUpdateFrame,
 } from '../testkit/raw-frame';
 import { RawPeer } from '../testkit/raw-peer';
-import { Target, TargetPath } from '../testkit/target';
+import { PINGS_AT_WILL, Target, TargetPath } from '../testkit/target';
 import { VictimProcess } from '../testkit/victim-process';
 
 // Frames that are legal one by one, in numbers: CVE-2019-9512, -9515, -9518 and their like.
 
 const MIB = 2 ** 20;
 const FLOOD = 100_000;
-/** No limit of its own ends a flood of PING here: what is looked at is what waits to be answered. */
-const PATIENT = { pingEveryMs: 0 };
 
 const NOTHING = Buffer.alloc(0);
 const CALM = ErrorCode.ENHANCE_YOUR_CALM;
@@ -68,7 +66,7 @@ describe('a peer that does not read', () => {
   let victim: VictimProcess;
 
   beforeAll(async () => {
-    victim = await VictimProcess.start({ limits: { ...PATIENT, glitches: { capacity: 1e9, perSecond: 1e9 } } });
+    victim = await VictimProcess.start({ limits: { ...PINGS_AT_WILL, glitches: { capacity: 1e9, perSecond: 1e9 } } });
   });
 
   afterAll(() => victim.close());

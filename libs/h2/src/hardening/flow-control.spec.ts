@@ -6,7 +6,7 @@ import { Neighbour } from '../testkit/neighbour';
 import { answerOn, rawCall } from '../testkit/raw-call';
 import { dataFrame, settingsFrame, windowUpdateFrame } from '../testkit/raw-frame';
 import type { FrameMatch } from '../testkit/raw-peer';
-import { Target, TargetPath } from '../testkit/target';
+import { PINGS_AT_WILL, Target, TargetPath } from '../testkit/target';
 
 const KIB = 1024;
 /** Of a gRPC message. */
@@ -18,7 +18,7 @@ let target: Target;
 
 beforeEach(async () => {
   // These tests ask by PING whether the server has seen all.
-  target = await Target.start({ limits: { pingEveryMs: 0 } });
+  target = await Target.start({ limits: PINGS_AT_WILL });
 });
 
 afterEach(async () => {
@@ -71,25 +71,6 @@ describe('more DATA than there is room for', () => {
     peer.send(windowUpdateFrame(0, 100_000));
     expect((await rawCall(peer, 3, TargetPath.ECHO, 'x')).status).toBe('0');
     await peer.close();
-  });
-
-  test('on the connection ends the connection', async () => {
-    const limited = await Target.start({ limits: { connectionWindowBytes: 128 * KIB, streamWindowBytes: 64 * KIB } });
-    const peer = await limited.open();
-    const piece = Buffer.alloc(16 * KIB);
-    // A stream handler that asks for nothing: what it is sent stays unread.
-    for (let i = 0; i < 4; i += 1) {
-      peer.send(opening(clientStreamId(i), TargetPath.PULL), dataFrame(clientStreamId(i), grpcMessage('100 65000')));
-    }
-    for (let i = 0; i < 4; i += 1) {
-      const stream = clientStreamId(i);
-      peer.send(
-        ...Array.from({ length: 3 }, () => dataFrame(stream, piece)),
-        dataFrame(stream, piece.subarray(20_000)),
-      );
-    }
-    await endsWith(peer, ErrorCode.FLOW_CONTROL_ERROR);
-    await limited.close();
   });
 
   test('counts padding', async () => {

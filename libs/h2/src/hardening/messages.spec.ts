@@ -53,18 +53,25 @@ describe('memory', () => {
     expect(growthBytes).toBeLessThanOrEqual(4 * MIB);
   });
 
+  const hundred = Array.from({ length: 100 }, (_, i) => clientStreamId(i));
+
   test('is bounded for all messages of a connection together that never end', async () => {
-    const piece = Buffer.alloc(16_384, 'x');
     const growthBytes = await victim.growthDuring(async () => {
-      for (let i = 0; i < 100; i += 1) {
-        const id = clientStreamId(i);
-        peer.send(opening(id, TargetPath.ECHO), dataFrame(id, grpcMessage('x', 0, 4 * MIB)));
-      }
-      // As fast as the connection's window allows, whoever's turn it is.
-      const windows = new WindowedSender(peer);
-      for (let round = 0; round < 60; round += 1) {
-        for (let i = 0; i < 100; i += 1) await windows.send(clientStreamId(i), piece);
-      }
+      for (const id of hundred) peer.send(opening(id, TargetPath.ECHO), dataFrame(id, grpcMessage('x', 0, 4 * MIB)));
+      await new WindowedSender(peer).fill(hundred, Buffer.alloc(16_384, 'x'), 390 * MIB);
+    });
+    expect(growthBytes).toBeLessThanOrEqual(16 * MIB);
+  });
+
+  test('is bounded for what the handlers of all streams of a connection do not read', async () => {
+    const growthBytes = await victim.growthDuring(async () => {
+      // Nobody reads their answers, so they ask for no more requests.
+      for (const id of hundred) peer.send(opening(id, TargetPath.PULL), dataFrame(id, grpcMessage('100 65000')));
+      await new WindowedSender(peer).fill(
+        hundred,
+        Buffer.alloc(16_384, grpcMessage(Buffer.alloc(1_019, 'x'))),
+        400 * MIB,
+      );
     });
     expect(growthBytes).toBeLessThanOrEqual(16 * MIB);
   });
@@ -72,9 +79,7 @@ describe('memory', () => {
   test('is not taken for what follows the one request of a unary call', async () => {
     const growthBytes = await victim.growthDuring(async () => {
       peer.send(opening(1, TargetPath.ECHO));
-      const message = grpcMessage(Buffer.alloc(16_000, 'x'));
-      const windows = new WindowedSender(peer);
-      for (let i = 0; i < 3_000; i += 1) if (!(await windows.send(1, message))) break;
+      await new WindowedSender(peer).fill([1], grpcMessage(Buffer.alloc(16_000, 'x')), 50 * MIB);
     });
     expect(growthBytes).toBeLessThanOrEqual(8 * MIB);
     expect((await answerOn(peer, 1)).status).toBe(INVALID_ARGUMENT);

@@ -13,7 +13,7 @@ import { answerOn, rawCall } from '../testkit/raw-call';
 import { dataFrame, settingsFrame, windowUpdateFrame } from '../testkit/raw-frame';
 import { RawPeer } from '../testkit/raw-peer';
 import { selfSigned } from '../testkit/self-signed';
-import { Target, TargetPath, type TargetOptions } from '../testkit/target';
+import { PINGS_AT_WILL, Target, TargetPath, type TargetOptions } from '../testkit/target';
 import { within } from '../testkit/within';
 
 // What the limits call for after minutes is asked for after a third of a second here.
@@ -22,7 +22,7 @@ const SOON_MS = 300;
 let target: Target;
 
 async function start(limits: TargetOptions['limits'], options: TargetOptions = {}): Promise<void> {
-  target = await Target.start({ ...options, limits: { pingEveryMs: 0, ...limits } });
+  target = await Target.start({ ...options, limits: { ...PINGS_AT_WILL, ...limits } });
 }
 
 afterEach(async () => {

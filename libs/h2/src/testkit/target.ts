@@ -31,6 +31,9 @@ export interface TargetOptions extends Omit<H2ServerOptions, 'limits' | 'onInter
   readonly limits?: Partial<ConnectionLimits>;
 }
 
+/** Limits for tests that ask by PING whether the server has seen all. */
+export const PINGS_AT_WILL: Partial<ConnectionLimits> = { pingEveryMs: 0, busyPingEveryMs: 0 };
+
 /** Of how many callers the addresses are kept: attacks come from very many. */
 const CALLERS_KEPT = 1_000;
 

@@ -1,11 +1,12 @@
 import { FrameType, WINDOW_DEFAULT_BYTES } from '../frames/frame';
+import { EDGE_LIMITS } from '../limits';
 import { dataFrame, type RawFrame } from './raw-frame';
 import type { RawPeer } from './raw-peer';
 
-/** How long a window may stay shut before nothing more is sent into it. */
-const SHUT_MS = 200;
+/** How long all windows may stay shut before nothing more is sent into them. */
+const SHUT_MS = 300;
 
-/** Sends DATA as the other end's windows allow, and no more. Takes the connection's WINDOW_UPDATEs from what waits. */
+/** Sends DATA as the other end's windows allow, and no more. Takes the WINDOW_UPDATEs from what waits. */
 export class WindowedSender {
   private connectionBytes = WINDOW_DEFAULT_BYTES;
   private readonly streamBytes = new Map<number, number>();
@@ -13,32 +14,51 @@ export class WindowedSender {
   /** @param initialBytes of each stream, as the other end's SETTINGS say */
   constructor(
     private readonly peer: RawPeer,
-    private readonly initialBytes = 262_144,
+    private readonly initialBytes = EDGE_LIMITS.streamWindowBytes,
   ) {}
 
-  /** One frame, once there is room for it. False: there was none for a while, or the connection has ended. */
-  async send(streamId: number, bytes: Buffer): Promise<boolean> {
-    while (Math.min(this.connectionBytes, this.roomOf(streamId)) < bytes.length) {
-      if (!(await this.widen())) return false;
+  /**
+   * Sends `bytes` again and again, on each stream in turn where there is room, until `mostBytes` are sent, no window opens any more or
+   * the connection has ended.
+   * @returns how much was sent
+   */
+  async fill(streamIds: readonly number[], bytes: Buffer, mostBytes: number): Promise<number> {
+    let sentBytes = 0;
+    let open = true;
+    while (open && sentBytes < mostBytes && !this.peer.ended) {
+      const beforeBytes = sentBytes;
+      for (const id of streamIds) if (this.trySend(id, bytes)) sentBytes += bytes.length;
+      await this.peer.flushed();
+      open = (await this.widen(1)) || sentBytes > beforeBytes || (await this.widen(SHUT_MS));
     }
+    return sentBytes;
+  }
+
+  private trySend(streamId: number, bytes: Buffer): boolean {
+    const room = Math.min(this.connectionBytes, this.roomOf(streamId));
+    if (room < bytes.length) return false;
     this.connectionBytes -= bytes.length;
     this.streamBytes.set(streamId, this.roomOf(streamId) - bytes.length);
     this.peer.send(dataFrame(streamId, bytes));
-    await this.peer.flushed();
-    return !this.peer.ended;
+    return true;
   }
 
   private roomOf(streamId: number): number {
     return this.streamBytes.get(streamId) ?? this.initialBytes;
   }
 
-  private async widen(): Promise<boolean> {
+  /** Takes all updates that are there, or the next one; false when none comes in time. */
+  private async widen(patienceMs: number): Promise<boolean> {
     const isUpdate = ({ type }: RawFrame): boolean => type === FrameType.WINDOW_UPDATE;
-    const update = await this.peer.next('a WINDOW_UPDATE', isUpdate, SHUT_MS).catch(() => undefined);
-    if (update === undefined) return false;
-    const moreBytes = update.payload.readUInt32BE(0);
-    if (update.streamId === 0) this.connectionBytes += moreBytes;
-    else this.streamBytes.set(update.streamId, this.roomOf(update.streamId) + moreBytes);
-    return true;
+    let any = false;
+    do {
+      const update = await this.peer.next('a WINDOW_UPDATE', isUpdate, patienceMs).catch(() => undefined);
+      if (update === undefined) return any;
+      any = true;
+      const moreBytes = update.payload.readUInt32BE(0);
+      if (update.streamId === 0) this.connectionBytes += moreBytes;
+      else this.streamBytes.set(update.streamId, this.roomOf(update.streamId) + moreBytes);
+    } while (this.peer.waiting.some(isUpdate));
+    return any;
   }
 }
