@@ -218,6 +218,34 @@ describe('batches', () => {
   });
 });
 
+describe('callers', () => {
+  it('take turns over the versions and shapes that they ask for', async () => {
+    const { executor, ask } = setUp();
+    void ask({ values: [0] });
+    await settled();
+    for (let at = 0; at < 40; at++) void ask({ values: [1], caller: 'flood' });
+    void ask({ values: [2, 2], columns: 2, caller: 'other' });
+    const order: number[] = [];
+    for (let turn = 0; turn < 4; turn++) {
+      executor.finishTurn(4_000);
+      await settled();
+      order.push(...running(executor).flat());
+    }
+    // Behind the turn that was sent after the first one, and one more; not behind all forty.
+    expect(order.indexOf(2)).toBeGreaterThanOrEqual(0);
+    expect(order.indexOf(2)).toBeLessThanOrEqual(8);
+  });
+
+  it('do not lose their turn to one run that was held up', async () => {
+    const { executor, ask, servable } = setUp();
+    void ask({ values: [0] });
+    await settled();
+    executor.finishTurn(200_000); // 2 ms were measured
+    await settled();
+    expect(servable.batching.isTooLate(1, 3)).toBe(false);
+  });
+});
+
 describe('deadlines', () => {
   it('that no run could meet are answered at once, although the device is busy', async () => {
     const { ask, executor } = setUp();

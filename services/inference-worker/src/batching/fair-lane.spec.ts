@@ -2,7 +2,9 @@ import { models } from '@bms/contracts';
 import { FakeExecutor } from '../servables/fake-executor.testkit';
 import { QueuedPrediction } from '../servables/queued-prediction';
 import { Servable } from '../servables/servable';
-import { FairLane, urgencyClass } from './fair-lane';
+import { CallerShares } from './caller-shares';
+import { FairLane } from './fair-lane';
+import { runsBefore, urgencyClass } from './service-order';
 
 const servable = new Servable(
   models.VersionRef.create({ tenant: 't', model: 'm', version: 1n }),
@@ -19,15 +21,22 @@ function entry(caller: string, deadlineMs?: number, rows = 1): QueuedPrediction 
   return new QueuedPrediction({ servable, request, deadlineMs, signal, caller }, arrivals, arrivals, 0);
 }
 
+/** Serves the next one, at a cost of one a row. */
+function take(lane: FairLane, nowMs = 0): QueuedPrediction | undefined {
+  const next = lane.next(nowMs)?.entry;
+  if (next !== undefined) lane.serve(next, next.rows);
+  return next;
+}
+
 /** Who is served, in order. */
 function served(lane: FairLane, nowMs = 0): string[] {
   const callers: string[] = [];
-  for (let next = lane.take(nowMs); next !== undefined; next = lane.take(nowMs)) callers.push(next.call.caller);
+  for (let next = take(lane, nowMs); next !== undefined; next = take(lane, nowMs)) callers.push(next.call.caller);
   return callers;
 }
 
 function laneOf(...entries: QueuedPrediction[]): FairLane {
-  const lane = new FairLane();
+  const lane = new FairLane(new CallerShares());
   for (const one of entries) lane.push(one);
   return lane;
 }
@@ -36,7 +45,7 @@ describe('FairLane', () => {
   it("serves one caller's requests by their deadlines, then by their arrival", () => {
     const entries = [entry('a', 900), entry('a', 500), entry('a', 900), entry('a', 20)];
     const lane = laneOf(...entries);
-    const order = entries.map(() => entries.indexOf(lane.take(0) as QueuedPrediction));
+    const order = entries.map(() => entries.indexOf(take(lane) as QueuedPrediction));
     expect(order).toEqual([3, 1, 0, 2]);
   });
 
@@ -54,7 +63,7 @@ describe('FairLane', () => {
 
   it('gives nobody credit for the time in which nothing of theirs waited', () => {
     const lane = laneOf(...Array.from({ length: 6 }, () => entry('busy', 1_000)));
-    for (let at = 0; at < 3; at++) lane.take(0);
+    for (let at = 0; at < 3; at++) take(lane);
     for (let at = 0; at < 3; at++) lane.push(entry('late', 1_000));
     expect(
       served(lane)
@@ -69,10 +78,10 @@ describe('FairLane', () => {
   });
 
   it('lets a deadline become urgent as time passes', () => {
-    const lane = laneOf(entry('calm', 10_000), entry('soon', 9_000));
-    lane.take(0);
-    lane.push(entry('calm', 10_000));
-    expect(lane.next(8_950)?.call.caller).toBe('soon');
+    const lane = laneOf(entry('calm', 10_000), entry('soon', 9_000), entry('soon', 9_000));
+    take(lane);
+    expect(lane.next(0)?.entry.call.caller).toBe('calm');
+    expect(lane.next(8_950)?.entry.call.caller).toBe('soon');
   });
 
   it('knows its rows, its oldest and its earliest deadline, also after one left', () => {
@@ -88,6 +97,28 @@ describe('FairLane', () => {
   it("counts as ahead of a request only its caller's own that are due before it", () => {
     const lane = laneOf(entry('a', 500, 2), entry('a', 700, 3), entry('b', 100, 9));
     expect([entry('a', 800), entry('a', 600), entry('c', 800)].map((one) => lane.rowsAheadOf(one))).toEqual([5, 0, 0]);
+  });
+});
+
+describe('CallerShares', () => {
+  it('are one over several lanes', () => {
+    const shares = new CallerShares();
+    const [one, other] = [new FairLane(shares), new FairLane(shares)];
+    const flood = Array.from({ length: 3 }, () => entry('flood', 1_000));
+    for (const each of flood) one.push(each);
+    one.serve(flood[0] as QueuedPrediction, 1);
+    other.push(entry('new', 1_010));
+    const [first, second] = [one.next(0), other.next(0)];
+    expect(first !== undefined && second !== undefined && runsBefore(second, first, 0)).toBe(true);
+  });
+
+  it('are forgotten once nothing of the caller waits', () => {
+    const shares = new CallerShares();
+    shares.enter('a');
+    shares.serve('a', 5);
+    shares.leave('a');
+    shares.enter('b');
+    expect([shares.served('a'), shares.served('b')]).toEqual([0, 0]);
   });
 });
 

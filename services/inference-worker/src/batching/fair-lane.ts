@@ -1,31 +1,24 @@
 import { DeadlineHeap } from '../servables/deadline-heap';
 import type { QueuedPrediction } from '../servables/queued-prediction';
+import type { CallerShares } from './caller-shares';
+import { runsBefore, type Candidate } from './service-order';
 
-/** Deadlines that leave less than this are all as urgent as can be; above, a class is twice as wide as the one below it. */
-const URGENT_MS = 16;
-
-/** One caller's requests. */
+/** One caller's requests, by their deadlines. */
 interface CallerQueue {
   readonly waiting: DeadlineHeap<QueuedPrediction>;
-  /** Rows that it was served, counted from what the least served had when it came. */
-  servedRows: number;
   rows: number;
   /** No request of it that waits is due later. */
   latestDueMs: number;
 }
 
-/**
- * Requests that can be joined, in the order in which they are served. Deadlines that are about as near form a class; a more
- * urgent class comes first. Within a class the caller comes first that was served the fewest rows, so that one who sends
- * many does not hold up the others; each caller's own go by their deadlines.
- */
+/** Requests that can be joined, in the order in which they are served: see `service-order.ts`. */
 export class FairLane {
   private readonly callers = new Map<string, CallerQueue>();
   /** In the order of arrival. */
   private readonly present = new Set<QueuedPrediction>();
   private rowsHeld = 0;
-  /** What the caller had been served who was served last: who comes anew begins there, and has saved nothing up. */
-  private servedRows = 0;
+
+  constructor(private readonly shares: CallerShares) {}
 
   get size(): number {
     return this.present.size;
@@ -57,7 +50,7 @@ export class FairLane {
     const { caller } = entry.call;
     let queue = this.callers.get(caller);
     if (queue === undefined) {
-      queue = { waiting: new DeadlineHeap(), servedRows: this.servedRows, rows: 0, latestDueMs: -Infinity };
+      queue = { waiting: new DeadlineHeap(), rows: 0, latestDueMs: -Infinity };
       this.callers.set(caller, queue);
     }
     queue.waiting.push(entry);
@@ -65,6 +58,7 @@ export class FairLane {
     queue.latestDueMs = Math.max(queue.latestDueMs, entry.dueMs);
     this.present.add(entry);
     this.rowsHeld += entry.rows;
+    this.shares.enter(caller);
   }
 
   /** Takes `entry` out; false when it is not here. */
@@ -73,6 +67,7 @@ export class FairLane {
     const { caller } = entry.call;
     const queue = this.callers.get(caller);
     this.rowsHeld -= entry.rows;
+    this.shares.leave(caller);
     if (queue === undefined) return true;
     queue.waiting.remove(entry);
     queue.rows -= entry.rows;
@@ -81,40 +76,20 @@ export class FairLane {
   }
 
   /** Who is served next. */
-  next(nowMs: number): QueuedPrediction | undefined {
-    return this.nextCaller(nowMs)?.waiting.peek();
-  }
-
-  /** Takes out who is served next, and counts it as served. */
-  take(nowMs: number): QueuedPrediction | undefined {
-    const queue = this.nextCaller(nowMs);
-    const entry = queue?.waiting.peek();
-    if (queue === undefined || entry === undefined) return undefined;
-    this.servedRows = queue.servedRows;
-    queue.servedRows += entry.rows;
-    this.remove(entry);
-    return entry;
-  }
-
-  private nextCaller(nowMs: number): CallerQueue | undefined {
-    let best: CallerQueue | undefined;
-    for (const queue of this.callers.values()) {
-      if (best === undefined || goesBefore(queue, best, nowMs)) best = queue;
+  next(nowMs: number): Candidate | undefined {
+    let best: Candidate | undefined;
+    for (const [caller, { waiting }] of this.callers) {
+      const entry = waiting.peek();
+      if (entry === undefined) continue;
+      const candidate = { entry, served: this.shares.served(caller) };
+      if (best === undefined || runsBefore(candidate, best, nowMs)) best = candidate;
     }
     return best;
   }
-}
 
-function goesBefore(one: CallerQueue, other: CallerQueue, nowMs: number): boolean {
-  const [first, second] = [one.waiting.peek(), other.waiting.peek()];
-  if (first === undefined || second === undefined) return second === undefined;
-  const urgency = urgencyClass(first.dueMs - nowMs) - urgencyClass(second.dueMs - nowMs);
-  if (urgency !== 0) return urgency < 0;
-  if (one.servedRows !== other.servedRows) return one.servedRows < other.servedRows;
-  return first.arrival < second.arrival;
-}
-
-/** 0: most urgent. */
-export function urgencyClass(slackMs: number): number {
-  return slackMs < URGENT_MS ? 0 : 1 + Math.floor(Math.log2(slackMs / URGENT_MS));
+  /** Takes `entry` out, which is counted as served at that cost. */
+  serve(entry: QueuedPrediction, cost: number): void {
+    this.shares.serve(entry.call.caller, cost);
+    this.remove(entry);
+  }
 }

@@ -6,7 +6,9 @@ import type { BatchPolicy } from './next-batch';
 /** Weight of the newest run in the moving averages. */
 const EWMA_WEIGHT = 0.2;
 /** What remains of the pace each time a request is refused by it: now and then one is tried, so that a wrong pace locks nobody out. */
-const HOPE = 0.998;
+const HOPE = 0.995;
+/** One run that was held up by something else says little: what counts of it is at most this many times the pace. */
+const HICCUP = 2;
 
 export interface BatchingFacts {
   /** Whether requests may be joined at all. */
@@ -62,16 +64,22 @@ export class VersionBatching implements BatchPolicy {
   readonly expectedMs = (rows: number): number | undefined =>
     this.profile.isEmpty ? this.meanRunMs : this.profile.runMs(rows) * this.pace;
 
+  /** What a request of that many rows takes of the device's time, in a batch; in rows where nobody knows. */
+  costOf(rows: number): number {
+    const { bestRows } = this.plan;
+    return (rows / bestRows) * (this.expectedMs(bestRows) ?? bestRows);
+  }
+
   /** How long all of them take that wait, one run after the other. 0: nobody knows. */
   expectedSumMs(requests: number, rows: number): number {
-    const { bestRows } = this.plan;
-    return this.joining ? (rows / bestRows) * (this.expectedMs(bestRows) ?? 0) : requests * (this.meanRunMs ?? 0);
+    return this.joining ? this.costOf(rows) : requests * (this.meanRunMs ?? 0);
   }
 
   /** A run of that many rows took that long. */
   observe(rows: number, runMs: number): void {
     this.meanRunMs = moved(this.meanRunMs ?? runMs, runMs);
-    if (!this.profile.isEmpty) this.pace = moved(this.pace, runMs / this.profile.runMs(rows));
+    if (this.profile.isEmpty) return;
+    this.pace = moved(this.pace, Math.min(HICCUP * this.pace, runMs / this.profile.runMs(rows)));
   }
 
   /**

@@ -1,7 +1,9 @@
 import type { QueuedPrediction } from '../servables/queued-prediction';
 import type { Servable } from '../servables/servable';
+import type { CallerShares } from './caller-shares';
 import { FairLane } from './fair-lane';
 import { nextBatch, type NextBatch } from './next-batch';
+import { runsBefore, type Candidate } from './service-order';
 
 /** Requests that run as one. */
 export interface QueuedBatch {
@@ -17,6 +19,8 @@ export interface QueuedBatch {
 export interface LaneStep {
   readonly lane: FairLane;
   readonly step: NextBatch;
+  /** Who is served first. */
+  readonly first: Candidate;
   /** It makes a batch that others could not make better. */
   readonly isFull: boolean;
 }
@@ -28,7 +32,10 @@ const ALONE = '';
 export class VersionQueue {
   private readonly lanes = new Map<string, FairLane>();
 
-  constructor(readonly servable: Servable) {}
+  constructor(
+    readonly servable: Servable,
+    private readonly shares: CallerShares,
+  ) {}
 
   get size(): number {
     let size = 0;
@@ -45,7 +52,7 @@ export class VersionQueue {
   push(entry: QueuedPrediction): void {
     const key = this.keyOf(entry);
     let lane = this.lanes.get(key);
-    if (lane === undefined) this.lanes.set(key, (lane = new FairLane()));
+    if (lane === undefined) this.lanes.set(key, (lane = new FairLane(this.shares)));
     lane.push(entry);
   }
 
@@ -74,26 +81,16 @@ export class VersionQueue {
     return oldest;
   }
 
-  earliestDueMs(): number {
-    let dueMs = Infinity;
-    for (const lane of this.lanes.values()) dueMs = Math.min(dueMs, lane.earliestDueMs);
-    return dueMs;
-  }
-
-  /** The lane whose first is due first, and what an executor that is idle does with it. undefined: nothing waits. */
+  /** The lane whose first is served first of those that can run, else of those that wait. undefined: nothing is here. */
   next(nowMs: number, monotonicMs: number): LaneStep | undefined {
-    let chosen: (LaneStep & { readonly dueMs: number }) | undefined;
+    let chosen: LaneStep | undefined;
     for (const [key, lane] of this.lanes) {
-      const dueMs = lane.earliestDueMs;
-      const step = this.stepOf(key, lane, dueMs, nowMs, monotonicMs);
-      if (step === undefined) continue;
-      const ready = step.kind === 'run';
-      const better =
-        chosen === undefined ||
-        (ready && chosen.step.kind === 'wait') ||
-        (ready === (chosen.step.kind === 'run') && dueMs < chosen.dueMs);
+      const first = lane.next(nowMs);
+      if (first === undefined) continue;
+      const step = this.stepOf(key, lane, first, nowMs, monotonicMs);
       const isFull = key === ALONE || lane.rows >= this.servable.batching.plan.bestRows;
-      if (better) chosen = { lane, step, isFull, dueMs };
+      const other = { lane, step, first, isFull };
+      if (chosen === undefined || goesBefore(other, chosen, nowMs)) chosen = other;
     }
     return chosen;
   }
@@ -110,9 +107,10 @@ export class VersionQueue {
   ): QueuedBatch | undefined {
     const entries: QueuedPrediction[] = [];
     let taken = 0;
-    for (let entry = lane.next(nowMs); entry !== undefined; entry = lane.next(nowMs)) {
+    for (let next = lane.next(nowMs); next !== undefined; next = lane.next(nowMs)) {
+      const { entry } = next;
       if (entries.length > 0 && taken + entry.rows > rows) break;
-      lane.take(nowMs);
+      lane.serve(entry, this.servable.batching.costOf(entry.rows));
       if (isUnfit(entry)) continue;
       entries.push(entry);
       taken += entry.rows;
@@ -139,19 +137,17 @@ export class VersionQueue {
   private stepOf(
     key: string,
     lane: FairLane,
-    dueMs: number,
+    { entry: head }: Candidate,
     nowMs: number,
     monotonicMs: number,
-  ): NextBatch | undefined {
+  ): NextBatch {
     const { servable } = this;
-    const head = lane.next(nowMs);
-    if (head === undefined) return undefined;
     if (key === ALONE) return { kind: 'run', rows: 1 };
     const snapshot = {
       rows: lane.rows,
       headRows: head.rows,
       oldestWaitedMs: monotonicMs - (lane.oldest?.arrivedMs ?? monotonicMs),
-      slackMs: dueMs - nowMs,
+      slackMs: lane.earliestDueMs - nowMs,
       idleExecutors: Math.max(1, servable.idleExecutors),
     };
     return nextBatch(snapshot, servable.batching);
@@ -168,4 +164,9 @@ export class VersionQueue {
   private forgetEmpty(): void {
     for (const [key, lane] of this.lanes) if (lane.size === 0) this.lanes.delete(key);
   }
+}
+
+function goesBefore(one: LaneStep, other: LaneStep, nowMs: number): boolean {
+  if (one.step.kind !== other.step.kind) return one.step.kind === 'run';
+  return runsBefore(one.first, other.first, nowMs);
 }

@@ -1,5 +1,7 @@
 import { BmsError, Reason } from '@bms/contracts';
+import { CallerShares } from '../batching/caller-shares';
 import type { FairLane } from '../batching/fair-lane';
+import { runsBefore, type Candidate } from '../batching/service-order';
 import { VersionQueue, type QueuedBatch } from '../batching/version-queue';
 import type { Clock } from '../clock';
 import { hopelessWait, overloaded, tooLate } from './queue-refusals';
@@ -32,12 +34,13 @@ const TURN_BYTES_MAX = 16 * 1024 * 1024;
 const FOLLOW_MAX_MS = 20;
 
 /**
- * Requests that wait for the device, the version first whose first one is due first among those with an idle executor.
+ * Requests that wait for the device: those of each version that has an idle executor, in the order of `service-order.ts`.
  * Bounded; what nobody waits for any more, or cannot be answered in time, leaves without running.
  */
 export class PredictQueue {
   private readonly versions = new Map<Servable, VersionQueue>();
   private readonly leave = new Map<QueuedPrediction, () => void>();
+  private readonly shares = new CallerShares();
   private bytesHeld = 0;
   private arrivals = 0;
 
@@ -144,21 +147,20 @@ export class PredictQueue {
     for (const servable of [...this.versions.keys()]) this.refuse(servable, error);
   }
 
-  /** The version whose first request is due first among those that can run now; else how long until one can. */
+  /** The version whose first request is served first among those that can run now; else how long until one can. */
   private choose(): { readonly queue: VersionQueue | undefined; readonly forMs: number } {
     const [nowMs, monotonicMs] = [this.clock.now(), this.clock.monotonic()];
     let best: VersionQueue | undefined;
-    let bestDueMs = Infinity;
+    let bestFirst: Candidate | undefined;
     let forMs = Infinity;
     for (const [servable, queue] of this.versions) {
       if (queue.size === 0) this.versions.delete(servable);
       if (queue.size === 0 || servable.idleExecutors === 0) continue;
-      const step = queue.next(nowMs, monotonicMs)?.step;
-      if (step?.kind === 'wait') forMs = Math.min(forMs, step.forMs);
-      const dueMs = queue.earliestDueMs();
-      if (step?.kind !== 'run' || (best !== undefined && dueMs >= bestDueMs)) continue;
+      const next = queue.next(nowMs, monotonicMs);
+      if (next?.step.kind === 'wait') forMs = Math.min(forMs, next.step.forMs);
+      if (next?.step.kind !== 'run' || (bestFirst !== undefined && !runsBefore(next.first, bestFirst, nowMs))) continue;
       best = queue;
-      bestDueMs = dueMs;
+      bestFirst = next.first;
     }
     return { queue: best, forMs };
   }
@@ -214,7 +216,7 @@ export class PredictQueue {
 
   private queueOf(servable: Servable): VersionQueue {
     let queue = this.versions.get(servable);
-    if (queue === undefined) this.versions.set(servable, (queue = new VersionQueue(servable)));
+    if (queue === undefined) this.versions.set(servable, (queue = new VersionQueue(servable, this.shares)));
     return queue;
   }
 
