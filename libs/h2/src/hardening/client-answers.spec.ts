@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { BmsError, Reason, reasonName } from '@bms/contracts';
+import { type BmsError, Reason, reasonName } from '@bms/contracts';
 import { H2Channel } from '../client/h2-channel';
 import { ErrorCode } from '../frames/error-code';
 import { Flag, FrameType, Setting } from '../frames/frame';

@@ -1,4 +1,4 @@
-import { BmsError, Reason, reasonName } from '@bms/contracts';
+import { type BmsError, Reason, reasonName } from '@bms/contracts';
 import { H2Channel } from '../client/h2-channel';
 import { FrameType, PREFACE } from '../frames/frame';
 import { opening } from '../testkit/attack';
