@@ -16,24 +16,29 @@ export class RunningService {
     readonly facts: ServiceFacts,
     /** From the start of the process until it served. */
     readonly startMs: number,
+    /** The file that takes what it says. */
+    readonly log: string,
   ) {}
 
   /**
    * Starts it on free ports and resolves once it serves. It is killed when the benchmark ends, unless it was stopped.
    * @param name of its log and state in the benchmark's folder
+   * @param moreNodeFlags for Node.js itself, besides the service's own
    */
   static async start(
     context: BenchmarkContext,
     kind: ServiceKind,
     name: string,
     flags: readonly string[],
+    moreNodeFlags: readonly string[] = [],
   ): Promise<RunningService> {
     const logs = join(context.folder, 'logs');
     mkdirSync(logs, { recursive: true });
-    const logFd = openSync(join(logs, `${name}.log`), 'a');
+    const log = join(logs, `${name}.log`);
+    const logFd = openSync(log, 'a');
     const startedMs = performance.now();
     const run = new ServiceProcess({
-      nodeFlags: nodeFlags(kind),
+      nodeFlags: [...nodeFlags(kind), ...moreNodeFlags],
       script: join(ROOT, 'services', kind, 'dist', 'main.js'),
       flags: ['--data', join(context.folder, 'data'), ...freePorts(kind), ...flags],
       logFd,
@@ -45,7 +50,7 @@ export class RunningService {
       await run.exited;
     });
     const facts = await run.ready;
-    return new RunningService(run, facts, performance.now() - startedMs);
+    return new RunningService(run, facts, performance.now() - startedMs, log);
   }
 
   get pid(): number {

@@ -38,6 +38,8 @@ export interface LoadJob {
 export interface LoadResult {
   /** Answered while it was measured, the failed ones included. */
   readonly answers: number;
+  /** Of these, before the measuring ended: what an open loop asked for beyond what could be done came later. */
+  readonly inTime: number;
   /** With another status than 0 or other bytes than expected. */
   readonly failed: number;
   readonly firstFailure: string | undefined;

@@ -30,6 +30,7 @@ export class LoadRun {
   private phase: Phase = 'warming';
   private warmed = 0;
   private answers = 0;
+  private inTime = 0;
   private failed = 0;
   private firstFailure: string | undefined;
   private startedAtMs = 0;
@@ -148,6 +149,7 @@ export class LoadRun {
     const used = Object.entries(this.cpuNow()).map(([role, now]) => [role, now - (this.cpuBefore[role] ?? 0)] as const);
     this.cpuSeconds = Object.fromEntries(used);
     void this.pacer?.terminate();
+    this.inTime = this.answers;
     this.phase = 'draining';
     if (this.job.pace.kind === 'closed' || this.unanswered === 0) this.finish();
     else setTimeout(() => this.finish(), DRAIN_BOUND_MS).unref();
@@ -160,6 +162,7 @@ export class LoadRun {
     for (const connection of this.connections) connection.close();
     this.done?.({
       answers: this.answers + late,
+      inTime: this.inTime,
       failed: this.failed + late,
       firstFailure: this.firstFailure ?? (late > 0 ? `not answered within ${DRAIN_BOUND_MS} ms` : undefined),
       seconds: this.seconds,

@@ -21,6 +21,8 @@ export interface NoopMeshOptions {
   readonly models: number;
   /** Of each answer; a small one by default. */
   readonly answerBytes?: number | undefined;
+  /** For the router's Node.js, besides those that it always gets; none by default. */
+  readonly routerNodeFlags?: readonly string[] | undefined;
 }
 
 const FILL_BOUND_MS = 60_000;
@@ -75,9 +77,14 @@ export class NoopMesh {
     await probe.until(() => probe.readyVersions(size) === models * VERSIONS_PER_MODEL);
     await probe.close();
     const flags = ['--registry', registry.grpc, ...serviceFlags(transport)];
-    const router = await RunningService.start(context, 'router', 'router', flags);
+    const router = await RunningService.start(context, 'router', 'router', flags, options.routerNodeFlags);
     await untilReady(router);
     return new NoopMesh(options, registry, router, workers, fleet);
+  }
+
+  /** What the router says. */
+  get routerLog(): string {
+    return this.router.log;
   }
 
   async stop(): Promise<void> {

@@ -119,10 +119,10 @@ function jobOf(side: Side, workload: Workload): Omit<LoadJob, 'pace' | 'until'> 
 }
 
 function measurementOf(side: Side, result: LoadResult): Measurement {
-  const { answers, failed, firstFailure, seconds, latencies, cpuSeconds } = result;
+  const { answers, inTime, failed, firstFailure, seconds, latencies, cpuSeconds } = result;
   if (failed > 0) throw new Error(`${side.name}: ${failed} of ${answers} requests failed: ${firstFailure ?? ''}`);
   const cpuUs = Object.entries(cpuSeconds).map(([role, used]) => [role, (used / answers) * 1e6] as const);
-  return { perSecond: answers / seconds, cpuUs: Object.fromEntries(cpuUs), latencies };
+  return { perSecond: inTime / seconds, cpuUs: Object.fromEntries(cpuUs), latencies };
 }
 
 function cpuOf(side: Side): Record<string, number> {

@@ -24,6 +24,8 @@ const knobs = {
   callers: { about: 'callers that stay connected and idle', value: 5_000, tiny: 20 },
 };
 
+/** Of another caller, so that what the idle ones' beginning has left is collected as it would be. */
+const REQUESTS_BESIDE = 20_000;
 /** Fewer than a server lets begin at once from one address. */
 const CALLERS_AT_ONCE = 100;
 
@@ -36,7 +38,10 @@ export const memory = defineBenchmark({
     const start = (name: string): Promise<NoopMesh> =>
       NoopMesh.start(context, name, { transport: OWN_TRANSPORT, workers: 1, models: 1 });
     const idle = await start('idle');
-    const perCaller = await idleCallers(context, idle.routed, callers, settleMs);
+    const perCaller = await idleCallers(context, idle.routed, callers, {
+      settleMs,
+      beside: Math.min(requests, REQUESTS_BESIDE),
+    });
     await idle.stop();
     const busy = await start('busy');
     const grown = await growth(context, busy.routed, requests);
@@ -80,8 +85,19 @@ async function growth(
   return { early: after, late: residentOf(side) };
 }
 
-/** What a router grows by for each caller that has made one call and stays. */
-async function idleCallers(context: BenchmarkContext, side: Side, count: number, settleMs: number): Promise<number> {
+/** What a router grows by for each caller that has made one call and stays, while another one goes on. */
+async function idleCallers(
+  context: BenchmarkContext,
+  side: Side,
+  count: number,
+  { settleMs, beside }: { readonly settleMs: number; readonly beside: number },
+): Promise<number> {
+  const load = new LoadGenerator({ warmUp: 0, runMs: 0 }, context.say);
+  const settled = async (): Promise<number> => {
+    await load.firstRequests(side, noopWorkload(context), beside);
+    await wait(settleMs);
+    return residentOf(side)['front'] as number;
+  };
   const { path, headers, bodyFile } = noopWorkload(context);
   const [host, port] = side.address.split(':') as [string, string];
   const body = readFileSync(bodyFile);
@@ -106,11 +122,9 @@ async function idleCallers(context: BenchmarkContext, side: Side, count: number,
   // The first ones make what all share.
   const shared = Math.min(CALLERS_AT_ONCE, Math.ceil(count / 10));
   await openAll(shared);
-  await wait(settleMs);
-  const before = residentOf(side)['front'] as number;
+  const before = await settled();
   await openAll(shared + count);
-  await wait(settleMs);
-  const after = residentOf(side)['front'] as number;
+  const after = await settled();
   for (const caller of callers) caller.close();
   return (after - before) / count;
 }
