@@ -15,6 +15,15 @@ describe('svgOf', () => {
     expect(svg).not.toContain('NaN');
   });
 
+  it.each([true, false])('draws what there is when nothing or 0 was measured (logarithmic: %s)', (logarithmic) => {
+    const lines = [
+      { name: 'none', values: [NaN, NaN] },
+      { name: 'zero', values: [0, 10] },
+    ];
+    expect(svgOf([{ ...plot, logarithmic, lines }])).not.toMatch(/NaN|Infinity/);
+    expect(svgOf([{ ...plot, logarithmic, lines: lines.slice(0, 1) }])).not.toMatch(/NaN|Infinity/);
+  });
+
   it('puts powers of ten at equal distances on a logarithmic axis', () => {
     const svg = svgOf([{ ...plot, logarithmic: true, lines: [{ name: 'one', values: [10, 1_000] }] }]);
     const heights = [...svg.matchAll(/<line [^>]*y1="([0-9.]+)"/g)].map(([, y]) => Number(y));

@@ -15,11 +15,12 @@ export function svgOf(plots: readonly Plot[]): string {
   return [head, `<rect width="${WIDTH}" height="${height}" fill="white"/>`, ...panels, '</svg>', ''].join('\n');
 }
 
-function panelOf({ title, xLabel, yLabel, logarithmic, places, lines }: Plot): string {
-  const scale = scaleOf(
-    lines.flatMap(({ values }) => values.filter((value) => Number.isFinite(value))),
-    logarithmic,
-  );
+function panelOf({ title, xLabel, yLabel, logarithmic, places, lines: all }: Plot): string {
+  // A logarithmic axis has no place for 0.
+  const shown = (value: number): number => (logarithmic && value <= 0 ? NaN : value);
+  const lines = all.map(({ name, values }) => ({ name, values: values.map(shown) }));
+  const measured = lines.flatMap(({ values }) => values.filter((value) => Number.isFinite(value)));
+  const scale = scaleOf(measured, logarithmic);
   const bottom = HEIGHT - BOTTOM;
   const y = (value: number): number => bottom - scale.share(value) * (bottom - TOP);
   const x = (place: number): number => LEFT + ((place + 0.5) / Math.max(1, places.length)) * (WIDTH - LEFT - RIGHT);
@@ -64,7 +65,7 @@ function scaleOf(
   values: readonly number[],
   logarithmic: boolean,
 ): { readonly ticks: readonly number[]; share(value: number): number } {
-  const largest = Math.max(...values, Number.MIN_VALUE);
+  const largest = Math.max(0, ...values) || 1;
   if (!logarithmic) {
     const power = 10 ** Math.floor(Math.log10(largest / TICKS));
     const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size * TICKS >= largest) ?? power;
