@@ -5,8 +5,11 @@ import { FuzzCase } from './fuzz-case';
 
 const BATCH = 40;
 const MIB = 2 ** 20;
-/** What the process may have more at the end than after a tenth of the run, its garbage collected. */
+/** What the process may have more at the end than after a tenth of the run, its garbage collected (`--expose-gc`). */
 const GROWTH_MOST_BYTES = 16 * MIB;
+
+/** Connections that were ended for what they sent are kept for so long, so that their peers can read why. */
+const LINGER_MS = 1_500;
 
 export interface FuzzOptions {
   readonly seed: number;
@@ -33,9 +36,9 @@ export class FuzzRun {
       await this.batch(target);
       target.letGo();
       this.options.onProgress(this.cases, this.coverage.frames);
-      if (this.coverage.frames >= this.options.frames / 10) baseBytes ??= usedBytes();
+      if (this.coverage.frames >= this.options.frames / 10) baseBytes ??= await usedBytes();
     }
-    const growthBytes = usedBytes() - (baseBytes ?? 0);
+    const growthBytes = (await usedBytes()) - (baseBytes ?? 0);
     if (growthBytes > GROWTH_MOST_BYTES)
       throw new Error(`the process has grown by ${Math.round(growthBytes / MIB)} MiB`);
     await target.close();
@@ -73,7 +76,8 @@ async function goodCall(target: Target): Promise<string | undefined> {
   }
 }
 
-function usedBytes(): number {
+async function usedBytes(): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
   globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
