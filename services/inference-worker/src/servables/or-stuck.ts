@@ -1,3 +1,4 @@
+import { LinkedAbort } from '@bms/transport';
 import type { Clock } from '../clock';
 
 /** A run that takes longer than this is taken to never return. */
@@ -17,8 +18,8 @@ export class StuckError extends Error {
 
 /** A run's answer. Throws {@link StuckError} when it does not return in time. */
 export async function orStuck<T>(run: Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
-  const ended = new AbortController();
-  const late = clock.wait(RETURNS_WITHIN_MS, AbortSignal.any([ended.signal, signal])).then((): never => {
+  const over = new LinkedAbort(signal);
+  const late = clock.wait(RETURNS_WITHIN_MS, over.signal).then((): never => {
     signal.throwIfAborted();
     throw new StuckError(`its warm-up run did not return within ${RETURNS_WITHIN_MS / 1000} s`);
   });
@@ -26,7 +27,8 @@ export async function orStuck<T>(run: Promise<T>, clock: Clock, signal: AbortSig
   try {
     return await Promise.race([run, late]);
   } finally {
-    ended.abort();
+    over.abort();
+    over.unlink();
     run.catch(() => undefined);
   }
 }
