@@ -11,6 +11,7 @@ function callWith(metadata: Metadata): ServerCall {
     metadata,
     deadlineMs: undefined,
     signal: new AbortController().signal,
+    cancel: new AbortController().signal,
     peer: '',
     trailers: new Metadata(),
   };

@@ -1,5 +1,13 @@
 import { BmsError, Reason } from '@bms/contracts';
-import { Metadata, STATUS_DETAILS, statusOf, type Bytes, type Route, type ServerCall } from '@bms/transport';
+import {
+  Metadata,
+  STATUS_DETAILS,
+  statusOf,
+  type Bytes,
+  type CancelSignal,
+  type Route,
+  type ServerCall,
+} from '@bms/transport';
 import * as grpc from '@grpc/grpc-js';
 import { asBuffer, fromGrpcMetadata, toGrpcMetadata } from './grpc-metadata';
 
@@ -29,6 +37,7 @@ export class IncomingCall implements ServerCall {
   readonly deadlineMs: number | undefined;
   readonly peer: string;
   readonly signal: AbortSignal;
+  readonly cancel: CancelSignal;
   private readonly aborter = new AbortController();
   /** Set once the status was sent or can no longer be sent; what happens afterwards concerns nobody. */
   private over = false;
@@ -47,7 +56,7 @@ export class IncomingCall implements ServerCall {
     this.metadata = fromGrpcMetadata(metadata);
     this.deadlineMs = deadline === Infinity ? undefined : Number(deadline);
     this.peer = raw.getPeer();
-    this.signal = this.aborter.signal;
+    this.cancel = this.signal = this.aborter.signal;
   }
 
   /** Runs the route's handler and sends what it gives. Never rejects. */

@@ -15,7 +15,7 @@ export interface ConnectionLimits {
   readonly resets: Allowance;
   /** Frames that carry nothing: PRIORITY, WINDOW_UPDATE, unknown types, empty or padded-only DATA. */
   readonly glitches: Allowance;
-  /** A PING less than this long after the last one is a strike, unless we have sent DATA between. */
+  /** A PING less than this long after the last one is a strike, unless it may answer DATA of ours. */
   readonly pingEveryMs: number;
   /** The same while streams are open: whoever waits for an answer may well ask whether we live. */
   readonly busyPingEveryMs: number;

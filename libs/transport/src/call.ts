@@ -1,3 +1,4 @@
+import type { CancelSignal } from './cancel-signal';
 import type { Metadata } from './metadata';
 
 /** One message as it is on the wire. */
@@ -12,6 +13,8 @@ export interface ServerCall {
   readonly deadlineMs: number | undefined;
   /** Aborted when the caller cancelled, its deadline passed or its connection broke. */
   readonly signal: AbortSignal;
+  /** The same, for who need not have a real AbortSignal: on the data plane that one is made only for those who ask. */
+  readonly cancel: CancelSignal;
   /** The address that the call came from, `host:port`. */
   readonly peer: string;
   /** Sent with the status at the end, also when the handler throws. */
@@ -24,7 +27,7 @@ export interface CallOptions {
   /** Milliseconds since 1970 on this machine's clock; what remains of it is sent. */
   readonly deadlineMs?: number | undefined;
   /** Aborting it cancels the call, which then throws CANCELLED. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   /** Called once with the trailers, also when the call failed. */
   readonly onTrailers?: ((trailers: Metadata) => void) | undefined;
 }

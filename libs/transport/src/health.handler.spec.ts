@@ -13,6 +13,7 @@ function callWith(signal: AbortSignal): ServerCall {
     deadlineMs: undefined,
     peer: 'test',
     signal,
+    cancel: signal,
   };
 }
 

@@ -11,6 +11,7 @@ const CALL: ServerCall = {
   trailers: new Metadata(),
   deadlineMs: undefined,
   signal: new AbortController().signal,
+  cancel: new AbortController().signal,
   peer: 'test',
 };
 /** A field 1 of 5 bytes of which only 2 are there. */

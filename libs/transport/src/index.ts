@@ -1,4 +1,5 @@
 export * from './call';
+export * from './cancel-signal';
 export * from './channel';
 export * from './client';
 export * from './definition';

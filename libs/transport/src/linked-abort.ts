@@ -1,3 +1,5 @@
+import type { CancelSignal } from './cancel-signal';
+
 /**
  * A controller that is aborted with any of `signals`. Whoever makes one calls `unlink` in the end: the signals may live
  * much longer. (AbortSignal.any keeps memory on Node 20 as long as the longest of its sources lives: use it only where none
@@ -7,7 +9,7 @@ export class LinkedAbort {
   private readonly controller = new AbortController();
   private readonly links: (() => void)[] = [];
 
-  constructor(...signals: readonly (AbortSignal | undefined)[]) {
+  constructor(...signals: readonly (CancelSignal | undefined)[]) {
     for (const signal of signals) {
       if (signal === undefined) continue;
       const follow = (): void => this.controller.abort(signal.reason);

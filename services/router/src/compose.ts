@@ -24,6 +24,7 @@ import { fleetLog, routeWatchLog, snapshotFileLog } from './observation/control-
 import { RouterMetrics } from './observation/router-metrics';
 import { readinessOf } from './readiness';
 import { RestHandler } from './rest.handler';
+import { requestIds } from './request-id';
 import { RestServer } from './rest/rest-server';
 import { ensureRouterId } from './router-id';
 
@@ -172,7 +173,7 @@ function openEdges(config: RouterConfig, road: RequestRoad, logger: Logger): Edg
     catalog,
     isReady: (version: VersionEntry) => fleet.pick(version, nobody).kind === 'replica',
     clock,
-    newRequestId: randomUUID,
+    newRequestId: requestIds(),
     defaultDeadlineMs: config.deadlineMs,
   };
   const onInternalError = (err: unknown, path: string): void => logger.error({ err, path }, 'an internal error');

@@ -1,5 +1,5 @@
 import { BmsError, DEFAULT_TENANT, type inference, type TenantId } from '@bms/contracts';
-import type { Bytes, Metadata } from '@bms/transport';
+import type { Bytes, CancelSignal, Metadata } from '@bms/transport';
 import type { ModelReference } from './catalog/resolve-version';
 import type { VersionEntry } from './catalog/route-table';
 
@@ -39,7 +39,7 @@ export interface InferCall {
   /** When the caller stops waiting: milliseconds since 1970. */
   readonly deadlineMs: number;
   /** Aborted when the caller gave up. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly body: RequestBody;
   readonly progress: CallProgress;
 }

@@ -88,7 +88,7 @@ async function modelInfer(options: InferHandlerOptions, request: Bytes, call: Se
 function readCall(
   { clock, defaultDeadlineMs, refuse }: InferHandlerOptions,
   request: Bytes,
-  { metadata, deadlineMs, signal }: ServerCall,
+  { metadata, deadlineMs, cancel }: ServerCall,
   requestId: string,
   progress: CallProgress,
 ): InferCall {
@@ -105,7 +105,7 @@ function readCall(
       model: { name: modelName, selector: selectorOf(modelVersion, 'model_version') },
       parameters,
       deadlineMs: deadlineMs ?? clock.nowMs() + defaultDeadlineMs,
-      signal,
+      signal: cancel,
       body: { kind: 'oip', bytes: request },
     };
   } catch (error) {

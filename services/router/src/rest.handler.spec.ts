@@ -263,7 +263,7 @@ describe("TensorFlow Serving's REST", () => {
       let arrive = (): void => {};
       const arrived = new Promise<void>((resolve) => (arrive = resolve));
       worker = async (_request, { signal }) => {
-        aborted = once(signal, 'abort');
+        aborted = new Promise<void>((resolve) => signal.addEventListener('abort', resolve));
         arrive();
         await aborted;
         throw new BmsError(Reason.CANCELLED, 'gone');

@@ -112,7 +112,7 @@ describe('a router among real connections', () => {
     expect(trailers.get(CallMetadata.attempts)).toBe('1');
     expect(trailers.get(CallMetadata.computeUs)).toBe('42');
     expect(trailers.get(CallMetadata.requestId)).toBe(received?.metadata.get(CallMetadata.requestId));
-    expect(trailers.get(CallMetadata.requestId)).toMatch(/^[0-9a-f-]{36}$/);
+    expect(trailers.get(CallMetadata.requestId)).toMatch(/^[0-9a-f-]{36}-\d+$/);
   });
 
   it('answers by the other worker when one dies with the request on board', async () => {
@@ -192,7 +192,7 @@ describe('a router among real connections', () => {
       const failure = await failureOf(infer());
       expect(failure).toMatchObject({ reason: Reason.VERSION_OFFLINE });
       expect(failure.message).toContain('bms publish digits@1');
-      expect(failure.facts['requestId']).toMatch(/^[0-9a-f-]{36}$/);
+      expect(failure.facts['requestId']).toMatch(/^[0-9a-f-]{36}-\d+$/);
       const published = modelRoute('digits', [{ version: 1, ready: ['w1', 'w2'] }], { active: 1 });
       await registry.tell({ revision: 3n, models: [published] });
       await infer();

@@ -65,21 +65,19 @@ export class H2Channel implements Channel {
     if (this.current.kind === 'idle') this.setState({ kind: 'connecting', link: this.attempt() });
   }
 
-  async unary(path: string, request: Bytes, options: CallOptions = {}): Promise<Bytes> {
-    const call = await this.open(path, options);
-    call.writeOnly(request);
-    const answer = await call.read();
-    if (answer === undefined) throw new BmsError(Reason.INTERNAL, `${path} on ${this.address} ended without an answer`);
-    if ((await call.read()) !== undefined) {
-      const error = new BmsError(Reason.INTERNAL, `${path} on ${this.address} answered twice`);
-      call.fail(error);
-      throw error;
+  unary(path: string, request: Bytes, options: CallOptions = {}): Promise<Bytes> {
+    try {
+      const call = this.open(path, options);
+      if (call === undefined) return this.refuse();
+      call.writeOnly(request);
+      return call.only();
+    } catch (error) {
+      return Promise.reject(BmsError.from(error));
     }
-    return answer;
   }
 
   async *stream(path: string, requests: AsyncIterable<Bytes>, options: CallOptions = {}): AsyncIterable<Bytes> {
-    const call = await this.open(path, options);
+    const call = this.open(path, options) ?? (await this.refuse());
     void sendAll(requests, call);
     try {
       for (let answer = await call.read(); answer !== undefined; answer = await call.read()) yield answer;
@@ -100,8 +98,8 @@ export class H2Channel implements Channel {
     }
   }
 
-  /** Throws CANCELLED, DEADLINE_EXCEEDED, CONNECTION_FAILED where it cannot even be tried, and INVALID_REQUEST. */
-  private async open(path: string, options: CallOptions): Promise<OutgoingCall> {
+  /** Undefined where there is no connection, and none is waited for. Throws CANCELLED, DEADLINE_EXCEEDED and INVALID_REQUEST. */
+  private open(path: string, options: CallOptions): OutgoingCall | undefined {
     const { address } = this;
     const { signal, deadlineMs = Infinity } = options;
     if (signal?.aborted === true) {
@@ -110,10 +108,7 @@ export class H2Channel implements Channel {
     if (deadlineMs <= Date.now()) throw deadlineExceeded({ path, address });
     this.connect();
     const { current } = this;
-    if (current.kind !== 'connecting' && current.kind !== 'ready') {
-      await nextTurn(); // or a caller who tries again and again would never let the connection be made
-      throw notSent(address, new Error(current.kind === 'failed' ? 'it failed' : 'it was closed'));
-    }
+    if (current.kind !== 'connecting' && current.kind !== 'ready') return undefined;
     const scheme = this.options.tls === undefined ? 'http' : 'https';
     const fields = requestFields(path, scheme, address, options.metadata);
     const call = new OutgoingCall(fields, this.contextOf(path), options);
@@ -121,6 +116,13 @@ export class H2Channel implements Channel {
     if (current.kind === 'ready' && current.link.hasRoom && this.waiting.size === 0) current.link.start(call);
     else this.waiting.add(call);
     return call;
+  }
+
+  /** CONNECTION_FAILED, a turn later: or a caller who tries again and again would never let the connection be made. */
+  private async refuse(): Promise<never> {
+    const { kind } = this.current;
+    await nextTurn();
+    throw notSent(this.address, new Error(kind === 'closed' ? 'it was closed' : 'it failed'));
   }
 
   private contextOf(path: string): OutgoingCallContext {

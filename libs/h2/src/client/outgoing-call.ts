@@ -22,6 +22,11 @@ interface Reading {
   readonly reject: (reason: unknown) => void;
 }
 
+interface Waiting {
+  readonly resolve: (answer: Bytes | Promise<Bytes>) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
 export interface OutgoingCallContext extends CallContext {
   readonly messageLimitBytes: number;
   /** Called once, when the call has ended. */
@@ -40,6 +45,7 @@ export class OutgoingCall implements StreamListener, RequestSink {
   private head: ResponseHead | undefined;
   private readonly reader: MessageReader;
   private reading: Reading | undefined;
+  private waiting: Waiting | undefined;
   /** What waits for the call to go out. */
   private request: Buffer | undefined;
   private endsAtStart = false;
@@ -110,10 +116,33 @@ export class OutgoingCall implements StreamListener, RequestSink {
   /** The next answer, or undefined after the last one; throws what the call failed with. */
   async read(): Promise<Bytes | undefined> {
     const message = await new Promise<Message | undefined>((resolve, reject) => this.settle({ resolve, reject }));
-    if (message === undefined || !message.compressed) return message?.bytes;
+    return message === undefined ? undefined : this.content(message);
+  }
+
+  /** The one answer of a unary call, once the call has ended well; throws what it failed with. */
+  only(): Promise<Bytes> {
+    return new Promise((resolve, reject) => {
+      this.waiting = { resolve, reject };
+      if (this.end !== undefined) this.settleOnly(this.waiting, this.end);
+    });
+  }
+
+  private settleOnly({ resolve, reject }: Waiting, end: End): void {
+    if (end.kind === 'failed') return reject(end.error);
+    const message = this.reader.next();
+    if (message === undefined) return reject(new BmsError(Reason.INTERNAL, `${this.name} ended without an answer`));
+    resolve(message.compressed ? this.content(message) : message.bytes);
+  }
+
+  private content(message: Message): Bytes | Promise<Bytes> {
+    if (!message.compressed) return message.bytes;
     const { messageLimitBytes: limitBytes } = this.context;
-    const signal = this.options.signal ?? NEVER;
-    return unfold(message, this.head?.encoding ?? 'identity', { limitBytes, remedy: TOO_LARGE_REMEDY, signal });
+    const { signal } = this.options;
+    return unfold(message, this.head?.encoding ?? 'identity', {
+      limitBytes,
+      remedy: TOO_LARGE_REMEDY,
+      signal: signal instanceof AbortSignal ? signal : NEVER,
+    });
   }
 
   /** Ends the call with CANCELLED; without effect once it has ended. */
@@ -152,6 +181,10 @@ export class OutgoingCall implements StreamListener, RequestSink {
       return this.fail(error);
     }
     stream.missingBytes = reader.expectedBytes;
+    if (this.waiting !== undefined) {
+      if (reader.hasMore) return this.fail(new BmsError(Reason.INTERNAL, `${this.name} answered twice`));
+      if (reader.expectedBytes > 0 && !ended) stream.expect(reader.expectedBytes);
+    }
     if (this.reading !== undefined) this.settle(this.reading);
     // Trailers are what ends an answer well.
     if (ended) this.onResponseEnd(readTrailers([], this.head?.httpStatus ?? 0));
@@ -202,6 +235,7 @@ export class OutgoingCall implements StreamListener, RequestSink {
     this.context.onEnd(this);
     this.options.onTrailers?.(trailers);
     if (this.reading !== undefined) this.settle(this.reading);
+    if (this.waiting !== undefined) this.settleOnly(this.waiting, end);
     this.wake();
   }
 

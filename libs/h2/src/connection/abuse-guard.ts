@@ -11,6 +11,7 @@ const SMALL_UPDATE_BYTES = 1_024;
 /** One for the stream, one for the connection. */
 const UPDATES_PER_ANSWER = 2;
 const SMALL_UPDATES_MAX = 1_000;
+const FREE_PINGS_MAX = 1_000;
 
 /** Ends a connection whose peer keeps us busy with what is legal one by one. Each method throws ConnectionError. */
 export class AbuseGuard {
@@ -19,6 +20,7 @@ export class AbuseGuard {
   private emptyData = 0;
   private lastPingMs = -Infinity;
   private strikes = 0;
+  private freePings = 0;
   /** Small WINDOW_UPDATEs that are still owed to DATA of ours. */
   private smallUpdates = 0;
 
@@ -59,6 +61,11 @@ export class AbuseGuard {
 
   /** @param busy whether streams are open */
   ping(busy: boolean): void {
+    // Many peers measure the link by a PING for DATA that comes in.
+    if (this.freePings > 0) {
+      this.freePings -= 1;
+      return;
+    }
     const nowMs = this.now();
     const early = nowMs - this.lastPingMs < (busy ? this.limits.busyPingEveryMs : this.limits.pingEveryMs);
     this.lastPingMs = nowMs;
@@ -67,10 +74,9 @@ export class AbuseGuard {
     if (this.strikes >= this.limits.pingStrikes) throw calm('too many pings');
   }
 
-  /** We have sent something that a peer may well wait for: it may ask again whether we live. */
+  /** We have sent DATA: the peer may well answer it with a PING, and give its window back. */
   answered(): void {
-    this.strikes = 0;
-    this.lastPingMs = -Infinity;
+    if (this.freePings < FREE_PINGS_MAX) this.freePings += 1;
     if (this.smallUpdates < SMALL_UPDATES_MAX) this.smallUpdates += UPDATES_PER_ANSWER;
   }
 

@@ -35,8 +35,7 @@ export class DataTurns {
       this.shorten();
       stream.waiting = false;
       if (stream.state === 'closed') continue;
-      const sentBytes = stream.sendSome(Math.min(FRAME_BYTES_MAX, this.windowBytes));
-      this.windowBytes -= sentBytes;
+      stream.sendSome(Math.min(FRAME_BYTES_MAX, this.windowBytes));
       if (stream.hasQueue && (stream.sendWindowBytes > 0 || !stream.needsWindow)) this.add(stream);
       stream.tellDrained();
     }

@@ -190,8 +190,8 @@ export class Stream {
     return this.needsWindow || (this.remoteOpen && this.midMessage && this.receiveWindow.isOpen);
   }
 
-  /** Called by the connection: sends one frame of what waits, at most `maxBytes`. Returns how much of the windows it took. */
-  sendSome(maxBytes: number): number {
+  /** Called by the connection: sends one frame of what waits, at most `maxBytes`. */
+  sendSome(maxBytes: number): void {
     const bytes = Math.max(0, Math.min(maxBytes, FRAME_BYTES_MAX, this.sendWindowBytes, this.queuedBytes));
     if (bytes > 0 || (this.queuedBytes === 0 && this.endsAfterQueue)) {
       const all = bytes === this.queuedBytes;
@@ -199,12 +199,12 @@ export class Stream {
       this.sendQueued(bytes, endsHere);
       this.sendWindowBytes -= bytes;
       this.queuedBytes -= bytes;
+      this.home.sent(bytes);
       if (all && this.endsAfterQueue) {
         if (this.trailers !== undefined) this.home.outbox.headers(this.id, this.trailers, true);
         this.localEnded();
       }
     }
-    return bytes;
   }
 
   /** Called by the connection, after a turn: whether there is room again is told once. */

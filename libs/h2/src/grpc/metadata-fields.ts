@@ -20,7 +20,9 @@ const FIRST_COUNTS: ReadonlySet<string> = new Set([
  */
 export function appendMetadata(fields: string[], metadata: Metadata | undefined): void {
   if (metadata === undefined) return;
-  for (const [name, value] of metadata.entries()) {
+  for (let i = 0; i < metadata.size; i++) {
+    const name = metadata.nameAt(i);
+    const value = metadata.valueAt(i);
     if (isReserved(name)) continue;
     if (!isMetadataName(name)) throw refused(name, 'a name is made of a to z, 0 to 9, "_", "." and "-"');
     fields.push(name, fieldValue(name, value));

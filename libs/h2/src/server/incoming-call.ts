@@ -1,5 +1,5 @@
 import { BmsError, Reason } from '@bms/contracts';
-import { Metadata, statusOf, type Bytes, type ServerCall } from '@bms/transport';
+import { CallCancel, Metadata, statusOf, type Bytes, type ServerCall } from '@bms/transport';
 import { asBuffer } from '../as-buffer';
 import type { Stream, StreamEnd, StreamListener } from '../connection/stream';
 import { appendMetadata } from '../grpc/metadata-fields';
@@ -32,8 +32,8 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
   readonly deadlineMs: number | undefined;
   /** Set once the status was sent or can no longer be sent; what happens afterwards concerns nobody. */
   protected over = false;
+  readonly cancel = new CallCancel();
   private aborter: AbortController | undefined;
-  private abortReason: BmsError | undefined;
   private headSent = false;
   private callersFault: unknown;
   private timer: NodeJS.Timeout | undefined;
@@ -63,8 +63,10 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
   /** Made when it is asked for: most calls end before anybody does. */
   get signal(): AbortSignal {
     if (this.aborter === undefined) {
-      this.aborter = new AbortController();
-      if (this.abortReason !== undefined) this.aborter.abort(this.abortReason);
+      const aborter = (this.aborter = new AbortController());
+      const { cancel } = this;
+      if (cancel.aborted) aborter.abort(cancel.reason);
+      else cancel.addEventListener('abort', () => aborter.abort(cancel.reason));
     }
     return this.aborter.signal;
   }
@@ -137,8 +139,7 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
   private abort(reason: BmsError): void {
     this.over = true;
     clearTimeout(this.timer);
-    this.abortReason = reason;
-    this.aborter?.abort(reason);
+    this.cancel.abort(reason);
     this.wake(reason);
   }
 
@@ -196,7 +197,7 @@ export abstract class IncomingCall implements ServerCall, StreamListener {
   }
 
   private report(error: unknown, aborted: boolean): void {
-    if (error === this.callersFault || (aborted && (error === this.abortReason || isAbort(error)))) return;
+    if (error === this.callersFault || (aborted && (error === this.cancel.reason || isAbort(error)))) return;
     const expected = error instanceof BmsError && error.reason !== Reason.INTERNAL;
     if (!expected) this.settings.onInternalError(error, this.path);
   }

@@ -1,6 +1,6 @@
 import { BmsError, CallMetadata, inference, Reason, type VersionId } from '@bms/contracts';
 import { ejectionAfter, Ewma, type Ejection, type Replica, type ReplicaEvent, type WorkerLoad } from '@bms/balancing';
-import { Metadata, pathOf, type Bytes, type Channel } from '@bms/transport';
+import { Metadata, pathOf, type Bytes, type CancelSignal, type Channel } from '@bms/transport';
 import type { WorkerEntry } from '../catalog/route-table';
 import type { Clock } from '../clock';
 
@@ -31,7 +31,7 @@ export interface ReplicaCall {
   readonly tenant: string;
   /** Milliseconds since 1970. */
   readonly deadlineMs: number;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 export interface ReplicaAnswer {

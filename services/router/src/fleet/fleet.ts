@@ -1,6 +1,6 @@
 import type { VersionId, WorkerId } from '@bms/contracts';
 import { Picker, type Tried, type Verdict } from '@bms/balancing';
-import type { Channel } from '@bms/transport';
+import type { CancelSignal, Channel } from '@bms/transport';
 import type { ModelEntry, RouteTable, VersionEntry, WorkerEntry } from '../catalog/route-table';
 import type { Clock } from '../clock';
 import type { FleetReplica } from './fleet-replica';
@@ -98,7 +98,7 @@ export class Fleet {
   }
 
   /** Resolves at the next change of who is picked, after `boundMs`, or when `signal` is aborted. */
-  nextChange(boundMs: number, signal: AbortSignal): Promise<Change> {
+  nextChange(boundMs: number, signal: CancelSignal): Promise<Change> {
     return new Promise((resolve) => {
       if (signal.aborted) return resolve('aborted');
       const end = (how: Change): void => {

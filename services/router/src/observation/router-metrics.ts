@@ -1,8 +1,8 @@
 import type { BmsError } from '@bms/contracts';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, type Registry } from '@bms/telemetry';
-import type { WorkerEntry } from '../catalog/route-table';
+import type { VersionEntry, WorkerEntry } from '../catalog/route-table';
 import type { FleetReplica } from '../fleet/fleet-replica';
-import type { ObservedCall } from '../infer-call';
+import type { ObservedCall, Protocol } from '../infer-call';
 import { outcomeName } from './call-outcome';
 
 /** What is read when metrics are collected. */
@@ -10,6 +10,12 @@ export interface RouterGauges {
   revision(): number;
   workers(): { readonly routed: number; readonly connected: number };
   bytesInFlight(): number;
+}
+
+/** What counts the answered requests of a version. */
+interface Answered {
+  readonly requests: { inc(): void };
+  readonly seconds: { observe(seconds: number): void };
 }
 
 /**
@@ -23,6 +29,11 @@ export class RouterMetrics {
   private readonly picks;
   private readonly attempts;
   private readonly ejections;
+  private readonly picksOf = new WeakMap<WorkerEntry, { inc(): void }>();
+  private readonly answeredOf: Readonly<Record<Protocol, WeakMap<VersionEntry, Answered>>> = {
+    'oip-grpc': new WeakMap(),
+    'tensorflow-rest': new WeakMap(),
+  };
 
   constructor(registry: Registry, gauges: RouterGauges) {
     const registers = [registry];
@@ -71,13 +82,34 @@ export class RouterMetrics {
   ended({ protocol, progress }: ObservedCall, failure: BmsError | undefined, seconds: number): void {
     this.inFlight.dec();
     const { tenant = '', model = '', version = '' } = progress.version ?? {};
+    if (failure === undefined && progress.version !== undefined) {
+      const answered = this.answered(protocol, progress.version);
+      answered.requests.inc();
+      answered.seconds.observe(seconds);
+      return;
+    }
     this.requests.inc({ protocol, tenant, model, version, outcome: outcomeName(failure) });
     if (failure === undefined) this.seconds.observe({ tenant, model, version }, seconds);
   }
 
   attempt({ worker }: FleetReplica, failure: BmsError | undefined): void {
-    this.picks.inc({ worker: worker.workerId });
+    let picks = this.picksOf.get(worker);
+    if (picks === undefined) this.picksOf.set(worker, (picks = this.picks.labels({ worker: worker.workerId })));
+    picks.inc();
     if (failure !== undefined) this.attempts.inc({ worker: worker.workerId, reason: outcomeName(failure) });
+  }
+
+  /** Looked up once for each version, not for each request. */
+  private answered(protocol: Protocol, entry: VersionEntry): Answered {
+    const known = this.answeredOf[protocol].get(entry);
+    if (known !== undefined) return known;
+    const { tenant, model, version } = entry;
+    const answered = {
+      requests: this.requests.labels({ protocol, tenant, model, version, outcome: outcomeName(undefined) }),
+      seconds: this.seconds.labels({ tenant, model, version }),
+    };
+    this.answeredOf[protocol].set(entry, answered);
+    return answered;
   }
 
   connection({ workerId }: WorkerEntry, ready: boolean): void {
