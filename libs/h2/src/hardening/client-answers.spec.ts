@@ -267,6 +267,22 @@ describe('what a server asks for is kept:', () => {
     expect(await outcome).toEqual({ text: 'all' });
   });
 
+  test('no table larger than HTTP/2’s own, however large a one it offers', async () => {
+    const peer = await (async () => {
+      channel.connect();
+      return listener.welcome([[Setting.HEADER_TABLE_SIZE, 2 ** 31]]);
+    })();
+    // The reader has a table of 4,096 bytes, and would lose step: 300 paths are 40 KB.
+    for (let i = 0; i < 300; i += 1) {
+      const path = `/target.T/${'Method'.repeat(15)}${i % 150}`;
+      const outcome = channel.unary(path, Buffer.from('x'));
+      const { streamId, fields } = await peer.next('the call', isCall);
+      expect(fieldOf(fields, ':path')).toBe(path);
+      peer.send(...echoOn(streamId, 'x'));
+      await outcome;
+    }
+  });
+
   test('pings are answered while calls go on', async () => {
     const outcome = call();
     const peer = await listener.welcome();
@@ -317,6 +333,40 @@ describe('what a client sends', () => {
       reason: Reason.DEADLINE_EXCEEDED,
     });
     expect(channel.state).toBe('idle');
+  });
+});
+
+describe('what comes with the status', () => {
+  test.each([
+    ['plain text', 'grpc-message', 'no such model', 'no such model'],
+    ['percent-encoded', 'grpc-message', 'f%C3%BCr 100%25', 'für 100%'],
+    ['badly encoded', 'grpc-message', '100% %zz %C3', '100% %zz \ufffd'],
+  ])('as grpc-message, %s, is read', async (_name, name, value, message) => {
+    const outcome = await answered((id) => [headers(id, [...HEAD, 'grpc-status', '5', name, value], true)]);
+    expect(outcome).toEqual({ reason: 'MODEL_NOT_FOUND', message });
+  });
+
+  test('of any bytes never breaks anything', async () => {
+    const random = new Lehmer(5);
+    const first = call();
+    const peer = await listener.welcome();
+    await peer.next('the call', isCall);
+    peer.send(...echoOn(1, 'x'));
+    await first;
+    for (let i = 0; i < 1_000; i += 1) {
+      const outcome = call();
+      const { streamId } = await peer.next('the call', isCall);
+      const status = ['grpc-status', '9', 'grpc-message', random.text(60), 'grpc-status-details-bin', random.text(200)];
+      peer.send(headers(streamId, [...HEAD, ...status, 'x-bin', random.text(30)], true));
+      expect((await outcome).reason).toBe('ILLEGAL_TRANSITION');
+    }
+  });
+
+  test('is cut where it is longer than anybody reads, and the connection stays', async () => {
+    const outcome = await answered((id) => [
+      headers(id, [...HEAD, 'grpc-status', '5', 'grpc-message', 'm'.repeat(12_000)], true),
+    ]);
+    expect(outcome.text).toBeUndefined();
   });
 });
 
@@ -384,6 +434,21 @@ describe('an answer', () => {
     await answers.return?.(undefined);
   });
 });
+
+/** Text that a seed decides. */
+class Lehmer {
+  constructor(private state: number) {}
+
+  text(longest: number): string {
+    const characters = Array.from({ length: this.below(longest) }, () => String.fromCharCode(33 + this.below(94)));
+    return characters.join('');
+  }
+
+  private below(bound: number): number {
+    this.state = (this.state * 48_271) % 2_147_483_647;
+    return this.state % bound;
+  }
+}
 
 function echoOn(streamId: number, text: string): Buffer[] {
   return [

@@ -16,6 +16,7 @@ import {
 import { RawPeer } from '../testkit/raw-peer';
 import { PINGS_AT_WILL, Target, TargetPath } from '../testkit/target';
 import { VictimProcess } from '../testkit/victim-process';
+import { within } from '../testkit/within';
 
 // Frames that are legal one by one, in numbers: CVE-2019-9512, -9515, -9518 and their like.
 
@@ -78,13 +79,16 @@ describe('a peer that does not read', () => {
     const neighbour = await Neighbour.start(victim.port);
     const peer = await attackerOn(victim.port);
     peer.pause();
+    let heldUp = false;
     const growthBytes = await victim.growthDuring(async () => {
-      const all = Buffer.concat(Array.from({ length: 1_000 }, frame));
-      for (let i = 0; i < 100 && !peer.socket.writableNeedDrain; i += 1) {
-        peer.send(all);
-        await new Promise((resolve) => setImmediate(resolve));
+      const many = Buffer.concat(Array.from({ length: 10_000 }, frame));
+      // 20 MB and more: the kernel's buffers take a part of it, the server must not take the rest.
+      for (let i = 0; i < 120 && !heldUp; i += 1) {
+        peer.send(many);
+        heldUp = await isHeldUp(peer);
       }
     });
+    expect(heldUp).toBe(true);
     await neighbour.stop();
     expect(growthBytes).toBeLessThanOrEqual(16 * MIB);
     await peer.close();
@@ -126,11 +130,7 @@ describe('keep-alive', () => {
 
 test('a peer that measures the link by a PING for each DATA frame, as grpc-go and C-core do, is no attacker', async () => {
   const target = await Target.start();
-  const peer = await target.open([], { credits: 'lots' });
-  peer.socket.on('data', (chunk: Buffer) => {
-    // One for each frame of 16 KiB, which it may be, as soon as any of it is there.
-    for (let at = 0; at < chunk.length; at += 16_384) peer.send(pingFrame());
-  });
+  const peer = await target.open([], { credits: 'lots', measures: true });
   peer.send(opening(1, TargetPath.LARGE), dataFrame(1, grpcMessage('5000000'), { end: true }));
   expect((await answerOn(peer, 1)).messages[0]?.length).toBe(5_000_000);
   await peer.close();
@@ -166,6 +166,14 @@ test('a client that gives back the window of each little answer at once, on stre
   await peer.close();
   await target.close();
 });
+
+/** Whether what was sent is still waiting after a while. */
+function isHeldUp(peer: RawPeer): Promise<boolean> {
+  return within(peer.flushed(), () => 'the kernel to take it', 500).then(
+    () => false,
+    () => true,
+  );
+}
 
 /** With a stream that stays open, to send frames on. */
 async function attackerOn(port: number): Promise<RawPeer> {

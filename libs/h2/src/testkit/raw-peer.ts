@@ -12,6 +12,8 @@ export interface RawPeerManners {
   readonly acknowledges?: boolean;
   /** What DATA takes of the windows is given back: never by default, `each` frame's at once, or in `lots`, as most clients do. */
   readonly credits?: 'each' | 'lots';
+  /** A PING goes out for each DATA frame that comes, as from peers that measure the link's bandwidth; false by default. */
+  readonly measures?: boolean;
 }
 
 /** Well below the smallest window that there is by default. */
@@ -202,7 +204,7 @@ export class RawPeer {
   }
 
   private behave({ type, flags, streamId, payload }: RawFrame): void {
-    const { acknowledges = true, credits } = this.manners;
+    const { acknowledges = true, credits, measures = false } = this.manners;
     if (type === FrameType.GOAWAY) {
       this.lastGoaway = {
         lastStreamId: payload.readUInt32BE(0) & 0x7fffffff,
@@ -213,11 +215,15 @@ export class RawPeer {
     if (!this.hasSpoken) return;
     if (acknowledges && type === FrameType.SETTINGS && (flags & Flag.ACK) === 0) this.send(SETTINGS_ACK);
     if (acknowledges && type === FrameType.PING && (flags & Flag.ACK) === 0) this.send(pingFrame(payload, true));
-    if (type !== FrameType.DATA || credits === undefined) return;
+    if (type !== FrameType.DATA) return;
+    if (measures) this.send(pingFrame());
+    if (credits !== undefined) this.giveBack(credits, streamId, payload.length, (flags & Flag.END_STREAM) !== 0);
+  }
+
+  private giveBack(credits: 'each' | 'lots', streamId: number, bytes: number, ended: boolean): void {
     const lotBytes = credits === 'each' ? 1 : CREDIT_LOT_BYTES;
-    const ended = (flags & Flag.END_STREAM) !== 0;
     for (const id of ended ? [0] : [0, streamId]) {
-      const owed = (this.owedBytes.get(id) ?? 0) + payload.length;
+      const owed = (this.owedBytes.get(id) ?? 0) + bytes;
       if (owed >= lotBytes) this.send(windowUpdateFrame(id, owed));
       this.owedBytes.set(id, owed >= lotBytes ? 0 : owed);
     }
