@@ -3,6 +3,7 @@ import { WIDTHS, writePerceptron } from './batching/bench-model';
 import { heldUpBy } from './batching/held-up';
 import { listCosts } from './batching/lists';
 import { LoadedStack, type Load } from './batching/loaded-stack';
+import { sideBySide } from './batching/side-by-side';
 import { defineBenchmark, type Figure, type Table } from './benchmark';
 import { percentile, rounded } from './percentiles';
 
@@ -63,10 +64,21 @@ export const batching = defineBenchmark({
         `round ${round + 1} of ${rounds}: ${JSON.stringify({ ...measured.at(-1), bareUsPerRow: [...bareUsPerRow] })}`,
       );
     }
+    const threads = await sideBySide(model, bestRows, [1, 2], rounds, forMs / 2);
+    const threadRate = (count: number): number =>
+      percentile(
+        threads.filter(({ executors }) => executors === count).map(({ rowsPerSecond }) => rowsPerSecond),
+        0.5,
+      );
     return {
       tables: [
         sizesTable(measured, joined, sizes),
         loadTable(measured, callers),
+        {
+          title: `executors side by side, each with runs of ${bestRows} rows and no callers`,
+          columns: ['executors', 'rows/s'],
+          rows: [1, 2].map((count) => [count, rounded(threadRate(count), 0)]),
+        },
         {
           title: 'one message to a thread for several runs of a model that takes no time',
           columns: ['runs a message', 'runs/s', 'CPU a run, µs'],
