@@ -92,7 +92,8 @@ export const EDGE_LIMITS: ConnectionLimits = {
 export const MESH_LIMITS: ConnectionLimits = {
   ...EDGE_LIMITS,
   concurrentStreams: 1_000,
-  resets: { capacity: 4_000, perSecond: 660 },
+  // Many callers' cancels come over one link, and its handlers are bounded by the streams: this only stops a loop gone wild.
+  resets: { capacity: 100_000, perSecond: 50_000 },
   glitches: { capacity: 200_000, perSecond: 6_600 },
   pingEveryMs: 100,
   busyPingEveryMs: 100,

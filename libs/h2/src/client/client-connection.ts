@@ -41,6 +41,11 @@ export class ClientConnection extends ReceivingConnection {
     return this.current === 'open' && this.streams.size < this.peer.concurrentStreams;
   }
 
+  /** The largest header list that the peer says it takes. */
+  get headerListLimitBytes(): number {
+    return this.peer.headerListBytes;
+  }
+
   /** Begins a stream with its header list; only where {@link hasRoom}. */
   open(fields: HeaderFields, listener: StreamListener): Stream {
     const stream = this.newStream(this.nextId, 0);

@@ -13,7 +13,8 @@ import {
 import { MESH_LIMITS } from '../limits';
 import { deadlineExceeded, notSent } from './call-failure';
 import { Link } from './link';
-import { OutgoingCall, requestFields, type OutgoingCallContext } from './outgoing-call';
+import { OutgoingCall, type OutgoingCallContext } from './outgoing-call';
+import { requestFields } from './request-fields';
 
 /**
  * - `idle`: nobody has asked for a connection yet

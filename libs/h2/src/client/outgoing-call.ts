@@ -7,12 +7,12 @@ import { formatTimeout } from '../grpc/grpc-timeout';
 import { messagePrefix, PREFIX_BYTES } from '../grpc/message-prefix';
 import type { Message } from '../grpc/message';
 import { MessageReader } from '../grpc/message-reader';
-import { appendMetadata } from '../grpc/metadata-fields';
 import { readResponseHead, readTrailers, type CallEnd, type ResponseHead } from '../grpc/response-head';
 import { statusOfReset } from '../grpc/rst-status';
 import { asBuffer } from '../as-buffer';
 import { connectionBroke, deadlineExceeded, notSent, type CallContext } from './call-failure';
 import type { ClientConnection } from './client-connection';
+import { headerListBytes } from './request-fields';
 
 /** How a call ended; `failed` with what reads throw. */
 type End = { readonly kind: 'ok' } | { readonly kind: 'failed'; readonly error: unknown };
@@ -77,6 +77,16 @@ export class OutgoingCall implements StreamListener, RequestSink {
     const { deadlineMs } = this.options;
     if (deadlineMs !== undefined && deadlineMs !== Infinity) {
       this.fields.push('grpc-timeout', formatTimeout(Math.max(1, deadlineMs - Date.now())));
+    }
+    const [listBytes, limitBytes] = [headerListBytes(this.fields), connection.headerListLimitBytes];
+    if (listBytes > limitBytes) {
+      // Sent all the same it might end the connection, and with it the calls of others.
+      return this.fail(
+        BmsError.invalidRequest(
+          'metadata',
+          `is ${listBytes} bytes as headers; ${this.context.address} takes ${limitBytes}`,
+        ),
+      );
     }
     this.stream = connection.open(this.fields, this);
     const { request } = this;
@@ -269,19 +279,4 @@ export class OutgoingCall implements StreamListener, RequestSink {
     this.wakeWriter = undefined;
     wakeWriter?.();
   }
-}
-
-/** The header list that a call begins with. Throws INVALID_REQUEST for metadata that cannot be headers. */
-export function requestFields(
-  path: string,
-  scheme: string,
-  authority: string,
-  metadata: Metadata | undefined,
-): string[] {
-  const fields = [
-    ...[':method', 'POST', ':scheme', scheme, ':path', path, ':authority', authority],
-    ...['content-type', 'application/grpc', 'te', 'trailers', 'grpc-accept-encoding', 'identity,gzip,deflate'],
-  ];
-  if (metadata !== undefined) appendMetadata(fields, metadata);
-  return fields;
 }

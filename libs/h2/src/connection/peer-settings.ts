@@ -13,6 +13,8 @@ export class PeerSettings {
   headerTableBytes = 4_096;
   concurrentStreams = CONCURRENT_STREAMS_UNSAID;
   initialWindowBytes = WINDOW_DEFAULT_BYTES;
+  /** Of a header list: names, values and 32 a field. */
+  headerListBytes = Infinity;
 
   /** Takes a SETTINGS frame's payload. Throws ConnectionError. */
   read(payload: Buffer, entriesMax: number): void {
@@ -49,8 +51,11 @@ export class PeerSettings {
           throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, `MAX_FRAME_SIZE is ${value}`);
         }
         return;
+      case Setting.MAX_HEADER_LIST_SIZE:
+        this.headerListBytes = value;
+        return;
       default:
-        return; // MAX_HEADER_LIST_SIZE is advice; unknown ones are to be ignored
+        return; // unknown ones are to be ignored
     }
   }
 }

@@ -50,7 +50,7 @@ export interface StreamHome {
 }
 
 /** Who writes is told to wait while more than this is waiting. */
-const QUEUE_BYTES = 256 * 1024;
+const QUEUE_BYTES = 64 * 1024;
 /** What a peer that keeps us waiting must get on by. */
 const PROGRESS_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
