@@ -8,6 +8,8 @@ export interface Table {
 /** What was measured beside what is wanted of it. */
 export interface Figure {
   readonly what: string;
+  /** How it is computed from what was measured, where that does not go without saying. */
+  readonly how?: string;
   readonly measured: string;
   readonly wanted: string;
   /** undefined: it could not be measured here, and `measured` says why. */

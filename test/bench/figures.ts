@@ -88,15 +88,15 @@ export type FigureName = keyof typeof FIGURES;
 
 /** The figure as it was measured, beside what is wanted. */
 export function judged(name: FigureName, value: number): Figure {
-  const { what, unit, limit }: FigureSpec = FIGURES[name];
+  const { what, how, unit, limit }: FigureSpec = FIGURES[name];
   const measured = `${rounded(value, 2)}${unit && ` ${unit}`}`;
-  return { what, measured, wanted: limitText(limit, unit), met: isWithin(limit, value) };
+  return { what, how, measured, wanted: limitText(limit, unit), met: isWithin(limit, value) };
 }
 
 /** The figure that could not be measured here, and why. */
 export function unmeasured(name: FigureName, why: string): Figure {
-  const { what, unit, limit }: FigureSpec = FIGURES[name];
-  return { what, measured: `NOT MEASURED: ${why}`, wanted: limitText(limit, unit), met: undefined };
+  const { what, how, unit, limit }: FigureSpec = FIGURES[name];
+  return { what, how, measured: `NOT MEASURED: ${why}`, wanted: limitText(limit, unit), met: undefined };
 }
 
 function limitText(limit: Limit, unit: string): string {
