@@ -65,7 +65,7 @@ async function predict(
   predictions: PredictStack,
   servable: Servable,
   request: inference.ModelInferRequest,
-  { deadlineMs, signal, trailers, metadata, peer }: ServerCall,
+  { deadlineMs, cancel, trailers, metadata, peer }: ServerCall,
 ): Promise<Answered> {
   const { inputs, outputs: names, typed } = readInferInputs(request, servable.signature);
   const caller = callerOf(metadata, peer);
@@ -73,7 +73,7 @@ async function predict(
     servable,
     request: { inputs, outputs: names },
     deadlineMs,
-    signal,
+    signal: cancel,
     caller,
   });
   const { outputs, queueUs, computeUs, batchRows } = answer;

@@ -1,5 +1,6 @@
 import type { BmsError } from '@bms/contracts';
 import { batchShape, type Tensor } from '@bms/tensor';
+import type { CancelSignal } from '@bms/transport';
 import type { Deadlined } from './deadline-heap';
 import type { RunRequest } from './executor';
 import { requestSizeBytes } from './request-size';
@@ -12,7 +13,7 @@ export interface PredictCall {
   /** When the caller stops waiting: milliseconds since 1970; undefined: never. */
   readonly deadlineMs: number | undefined;
   /** Aborted when the caller gave up; what waits is then dropped. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Who asks, whatever that is called: requests of one caller share what one caller gets. */
   readonly caller: string;
 }
