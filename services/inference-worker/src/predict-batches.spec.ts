@@ -170,6 +170,32 @@ describe('batches', () => {
     expect(queue.depth).toBe(0);
   });
 
+  it('are kept free, for a while, of a caller who made several of them fail', async () => {
+    const { clock, executor, ask, runs } = setUp();
+    executor.answer = ({ inputs }) => {
+      const [input] = inputs;
+      const bad = input !== undefined && 'data' in input && input.data.includes(13);
+      return bad
+        ? { kind: 'failed', message: 'no 13, please', computeUs: 1 }
+        : { kind: 'answered', outputs: inputs, computeUs: 1 };
+    };
+    const round = async (): Promise<boolean> => {
+      runs.length = 0;
+      const answers = [ask({ values: [1] }), ask({ values: [13], caller: 'bad' }), ask({ values: [3] })];
+      expect((await Promise.allSettled(answers)).map(({ status }) => status)).toEqual([
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+      ]);
+      return runs.some(({ repeated }) => repeated);
+    };
+    const repeated: boolean[] = [];
+    for (let at = 0; at < 5; at++) repeated.push(await round());
+    expect(repeated).toEqual([true, true, true, false, false]);
+    await clock.advance(10_000);
+    expect(await round()).toBe(true);
+  });
+
   it('that failed do not run again for callers that gave up', async () => {
     const { executor, ask, queue } = setUp();
     const caller = new AbortController();

@@ -130,6 +130,7 @@ export class PredictStack {
     const { rows, paddingRows, entries } = batch;
     const verdict = splitBatch(servable, batch, outcome, startedMs);
     if (verdict.mixesRows) servable.batching.stopJoining();
+    if (verdict.blamed !== undefined) servable.batching.blame.blame(verdict.blamed, this.clock.monotonic());
     for (const entry of entries) {
       if (verdict.repeat) this.queue.runAgain(entry);
       else this.queue.finish(entry);

@@ -11,9 +11,11 @@ export interface SplitVerdict {
   readonly repeat: boolean;
   /** The model's answer has other rows than it was asked for: its requests must not be joined. */
   readonly mixesRows: boolean;
+  /** The caller whose request failed again by itself, and so made the batch fail that it was in; else undefined. */
+  readonly blamed: string | undefined;
 }
 
-const SETTLED: SplitVerdict = { repeat: false, mixesRows: false };
+const SETTLED: SplitVerdict = { repeat: false, mixesRows: false, blamed: undefined };
 
 /** Gives each request of a batch its own rows of the outcome. A caller that gave up meanwhile does not get them. */
 export function splitBatch(
@@ -25,13 +27,18 @@ export function splitBatch(
   const { entries, rows, paddingRows } = batch;
   const [only, ...others] = entries;
   if (only !== undefined && others.length === 0 && paddingRows === 0) {
-    if (outcome.kind === 'answered') answerAll([only], [outcome.outputs], outcome.computeUs, rows, startedMs);
-    else only.reject(refusalOf(servable, outcome));
-    return SETTLED;
+    if (outcome.kind === 'answered') {
+      answerAll([only], [outcome.outputs], outcome.computeUs, rows, startedMs);
+      return SETTLED;
+    }
+    only.reject(refusalOf(servable, outcome));
+    return only.isRepeated ? { ...SETTLED, blamed: only.call.caller } : SETTLED;
   }
-  if (outcome.kind !== 'answered') return { repeat: true, mixesRows: false };
+  if (outcome.kind !== 'answered') return { ...SETTLED, repeat: true };
   const total = rows + paddingRows;
-  if (outcome.outputs.some((tensor) => tensor.shape[0] !== total)) return { repeat: true, mixesRows: true };
+  if (outcome.outputs.some((tensor) => tensor.shape[0] !== total)) {
+    return { ...SETTLED, repeat: true, mixesRows: true };
+  }
   answerAll(entries, partsOf(outcome.outputs, entries, paddingRows), outcome.computeUs, rows, startedMs);
   return SETTLED;
 }

@@ -1,11 +1,14 @@
 import { BATCH_ROWS_DEFAULT, type models } from '@bms/contracts';
 import { BatchPlan } from './batch-plan';
 import { BatchProfile } from './batch-profile';
+import { CallerBlame } from './caller-blame';
 import type { BatchPolicy } from './next-batch';
 
 /** Weight of the newest run in the moving averages. */
 const EWMA_WEIGHT = 0.2;
-/** What remains of the pace each time a request is refused by it: now and then one is tried, so that a wrong pace locks nobody out. */
+/** A request is refused for what its run takes only if that is less than this many times the fastest run of its size. */
+const CERTAIN_PACE = 2;
+/** What remains of the doubt each time one is refused: now and then one is tried, so that a wrong profile locks nobody out. */
 const HOPE = 0.995;
 /** One run that was held up by something else says little: what counts of it is at most this many times the pace. */
 const HICCUP = 2;
@@ -38,6 +41,10 @@ export class VersionBatching implements BatchPolicy {
   private joining: boolean;
   /** Of runs as they are, against the profile. */
   private pace = 1;
+  /** 1 as long as nobody is refused. */
+  private doubt = 1;
+  /** Who made batches fail. */
+  readonly blame = new CallerBlame();
   private meanRunMs: number | undefined;
 
   constructor({ joins, profile, evenRows, config }: BatchingFacts = NOTHING_KNOWN) {
@@ -78,20 +85,22 @@ export class VersionBatching implements BatchPolicy {
   /** A run of that many rows took that long. */
   observe(rows: number, runMs: number): void {
     this.meanRunMs = moved(this.meanRunMs ?? runMs, runMs);
+    this.doubt = moved(this.doubt, 1);
     if (this.profile.isEmpty) return;
     this.pace = moved(this.pace, Math.min(HICCUP * this.pace, runMs / this.profile.runMs(rows)));
   }
 
   /**
-   * Whether a run of that many rows cannot end in time, as far as anybody can know: where rows differ in length, nobody can.
-   * Each such verdict makes the next one a little more hopeful.
+   * Whether a run of that many rows cannot end in time, as far as anybody can know: where rows differ in length, nobody can, and
+   * what a slow run took says little of the next one. Each such verdict makes the next one a little more hopeful.
    */
   isTooLate(rows: number, remainingMs: number): boolean {
     if (remainingMs <= 0) return true;
+    if (!this.evenRows || this.profile.isEmpty) return false;
     // What larger runs take is not known to be proportional.
-    const certainRows = Math.min(rows, this.profile.mostRows || rows);
-    if (!this.evenRows || (this.expectedMs(certainRows) ?? 0) <= remainingMs) return false;
-    this.pace *= HOPE;
+    const fastestMs = this.profile.runMs(Math.min(rows, this.profile.mostRows));
+    if (fastestMs * Math.min(this.pace, CERTAIN_PACE) * this.doubt <= remainingMs) return false;
+    this.doubt *= HOPE;
     return true;
   }
 

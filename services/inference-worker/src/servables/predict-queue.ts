@@ -63,6 +63,7 @@ export class PredictQueue {
   enter(call: PredictCall): QueuedPrediction {
     const entry = new QueuedPrediction(call, ++this.arrivals, this.clock.monotonic(), this.clock.now());
     this.checkRoom(entry.sizeBytes);
+    if (call.servable.batching.blame.runsAlone(call.caller, entry.arrivedMs)) entry.runAlone();
     const rowsAhead = this.versions.get(call.servable)?.rowsAheadOf(entry) ?? 0;
     const hopeless = hopelessWait(entry, rowsAhead, this.clock.now());
     if (hopeless !== undefined) throw hopeless;
@@ -113,7 +114,7 @@ export class PredictQueue {
       this.finish(entry);
       return;
     }
-    entry.runAlone();
+    entry.repeatAlone();
     this.queueOf(entry.call.servable).push(entry);
   }
 

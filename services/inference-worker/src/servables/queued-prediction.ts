@@ -41,6 +41,7 @@ export class QueuedPrediction implements Deadlined {
   private settle!: { resolve: (answer: PredictAnswer) => void; reject: (error: BmsError) => void };
   private pending = true;
   private key: string;
+  private repeated = false;
 
   constructor(
     readonly call: PredictCall,
@@ -68,9 +69,20 @@ export class QueuedPrediction implements Deadlined {
     return this.pending;
   }
 
+  /** It ran in a batch that failed, and runs again by itself. */
+  get isRepeated(): boolean {
+    return this.repeated;
+  }
+
   /** From now on it is joined to no other. */
   runAlone(): void {
     this.key = '';
+  }
+
+  /** The batch that it was in failed. */
+  repeatAlone(): void {
+    this.repeated = true;
+    this.runAlone();
   }
 
   resolve(answer: PredictAnswer): void {

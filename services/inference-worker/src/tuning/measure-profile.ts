@@ -78,7 +78,8 @@ async function doubled(
   let [best, largest, poor] = [0, 1, 0];
   for (let rows = 1; rows <= most; rows *= 2) {
     if (poor >= 2 || (rows > 1 && !hasTime())) return largest;
-    const runMs = (await measure(rows)) === undefined ? undefined : await measure(rows);
+    const firstMs = await measure(rows);
+    const runMs = firstMs === undefined || !hasTime() ? firstMs : await measure(rows);
     if (runMs === undefined || (rows > 1 && runMs > RUN_MAX_MS)) return largest;
     largest = rows;
     const pace = rows / runMs;
