@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { GrpcChannel, GrpcServer } from '@bms/grpc';
 import { H2Channel, H2Server } from '@bms/h2';
 import type { Channel, Server } from '@bms/transport';
@@ -41,7 +42,7 @@ export interface ClientEnd {
 const GO_CASES = Object.keys(CASES).filter((name) => name !== 'custom_metadata');
 const PYTHON_CASES = [...GO_CASES, 'custom_trailers', 'client_compressed_unary', 'client_compressed_streaming'];
 const PEER = join(__dirname.replace(/([\\/])dist([\\/])h2/, '$1h2'), 'grpcio_peer.py');
-const CASE_MS = 30_000;
+const CASE_MS = 20_000;
 
 export function serverEnds(tools: ForeignTools): ServerEnd[] {
   const { goServer, python, folder } = tools;
@@ -92,9 +93,19 @@ async function startPython(python: string, folder: string): Promise<RunningServe
 
 async function overChannel(channel: Channel): Promise<Outcomes> {
   const outcomes = new Map<string, string | undefined>();
-  for (const name of Object.keys(CASES)) outcomes.set(name, await runCase(name, channel).then(() => undefined, String));
+  for (const name of Object.keys(CASES)) outcomes.set(name, await outcomeOf(runCase(name, channel)));
   channel.close();
   return outcomes;
+}
+
+async function outcomeOf(run: Promise<void>): Promise<string | undefined> {
+  const hangs = new AbortController();
+  const late = pause(CASE_MS, `hangs for ${CASE_MS} ms`, { signal: hangs.signal });
+  try {
+    return await Promise.race([run.then(() => undefined, String), late.catch(() => undefined)]);
+  } finally {
+    hangs.abort();
+  }
 }
 
 async function runGo(goClient: string, port: number): Promise<Outcomes> {

@@ -4,6 +4,7 @@ import { type BmsError, Reason, reasonName } from '@bms/contracts';
 import { H2Channel } from '../client/h2-channel';
 import { ErrorCode } from '../frames/error-code';
 import { Flag, FrameType, Setting } from '../frames/frame';
+import { MESH_LIMITS } from '../limits';
 import { fieldOf, grpcMessage } from '../testkit/grpc-request';
 import { literalBlock } from '../testkit/header-block';
 import {
@@ -389,6 +390,33 @@ describe('an answer', () => {
       );
       expect(await outcome).toEqual({ text: 'split' });
     }
+  });
+
+  test('larger than the window leaves room behind it: some servers do not end a stream whose window is 0', async () => {
+    const outcome = call();
+    const peer = await listener.welcome();
+    const { streamId } = await peer.next('the call', isCall);
+    peer.send(headers(streamId, HEAD));
+    let room = MESH_LIMITS.streamWindowBytes;
+    const message = grpcMessage(Buffer.alloc(1_200_000));
+    for (let at = 0; at < message.length; ) {
+      while (room === 0) {
+        const isWidened = ({ type, streamId: on }: RawFrame): boolean =>
+          type === FrameType.WINDOW_UPDATE && on === streamId;
+        room += (await peer.next('a WINDOW_UPDATE', isWidened)).payload.readUInt32BE(0);
+      }
+      const piece = message.subarray(at, at + Math.min(16_384, room));
+      peer.send(dataFrame(streamId, piece));
+      at += piece.length;
+      room -= piece.length;
+    }
+    await peer.settled();
+    for (const { type, streamId: on, payload } of peer.waiting) {
+      if (type === FrameType.WINDOW_UPDATE && on === streamId) room += payload.readUInt32BE(0);
+    }
+    expect(room).toBeGreaterThan(0);
+    peer.send(headers(streamId, ['grpc-status', '0'], true));
+    expect((await outcome).text?.length).toBe(1_200_000);
   });
 
   test('may be gzip', async () => {
