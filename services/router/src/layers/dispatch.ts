@@ -96,9 +96,9 @@ class Dispatch {
     progress.workerId = replica.worker.workerId;
     const { tenant } = progress;
     try {
-      const answer = await replica.infer({ body: encodedBody(call), requestId, tenant, deadlineMs, signal });
+      const { body, trailers } = await replica.infer({ body: encodedBody(call), requestId, tenant, deadlineMs, signal });
       this.options.observer.attempt(replica, undefined);
-      return { ...answer, version };
+      return { body, version, trailers };
     } catch (error) {
       const failure = BmsError.from(error);
       this.options.observer.attempt(replica, failure);
