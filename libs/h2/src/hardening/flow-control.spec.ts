@@ -64,8 +64,7 @@ describe('a window that becomes too large', () => {
 describe('more DATA than there is room for', () => {
   test('on a stream ends the stream, and the connection stays in step', async () => {
     const peer = await target.open();
-    // Nobody reads its answers, so its handler asks for no more requests.
-    peer.send(opening(1, TargetPath.PULL), dataFrame(1, grpcMessage('100 65000')));
+    peer.send(opening(1, TargetPath.UNREAD));
     peer.send(...Array.from({ length: 17 }, () => dataFrame(1, Buffer.alloc(16 * KIB))));
     expect(await resetOn(peer, 1)).toBe('FLOW_CONTROL_ERROR');
     peer.send(windowUpdateFrame(0, 100_000));

@@ -22,6 +22,8 @@ export const TargetPath = {
   ECHO_STREAM: '/target.T/EchoStream',
   /** Stream: the sum of the messages' bytes, once all have come. */
   COUNT: '/target.T/Count',
+  /** Stream: reads nothing and answers nothing until it is let go. */
+  UNREAD: '/target.T/Unread',
   /** Stream: `N M` in the first message asks for N messages of M bytes. */
   PULL: '/target.T/Pull',
 } as const;
@@ -123,6 +125,7 @@ export class Target {
         for await (const request of requests) bytes += request.byteLength;
         yield Buffer.from(String(bytes));
       }),
+      [TargetPath.UNREAD]: this.stream(() => this.nothing()),
       [TargetPath.PULL]: this.stream(async function* (requests) {
         for await (const request of requests) {
           const [messages = 0, bytes = 0] = text(request).split(' ').map(count);
@@ -130,6 +133,11 @@ export class Target {
         }
       }),
     };
+  }
+
+  private async *nothing(): AsyncIterable<Bytes> {
+    await this.released;
+    yield* [];
   }
 
   private unary(handle: Extract<Route, { kind: 'unary' }>['handle']): Route {
