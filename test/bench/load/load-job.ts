@@ -3,11 +3,12 @@ import type { Latencies } from './latency-record';
 /**
  * How requests are sent.
  * - `closed`: so many in flight on each connection; an answer is followed by the next request
- * - `open`: so many a second, whatever becomes of them; latencies count from when a request was due
+ * - `open`: so many a second, whatever becomes of them, in steps of `everyMs` or longer, those of a step together; latencies
+ *   count from when a request was due
  */
 export type Pace =
   | { readonly kind: 'closed'; readonly inFlight: number }
-  | { readonly kind: 'open'; readonly perSecond: number };
+  | { readonly kind: 'open'; readonly perSecond: number; readonly everyMs: number };
 
 /** When the measuring ends. */
 export type Until =

@@ -128,7 +128,7 @@ describe('a load run', () => {
         if (++asked === 20) stopFor(stallMs);
         answer(stream, ANSWER, '0');
       },
-      { pace: { kind: 'open', perSecond: 200 }, until: { kind: 'time', ms: 1_000 } },
+      { pace: { kind: 'open', perSecond: 200, everyMs: 1 }, until: { kind: 'time', ms: 1_000 } },
     );
     expect(result.failed).toBe(0);
     expect(result.answers).toBeGreaterThan(150);

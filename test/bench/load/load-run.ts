@@ -6,7 +6,7 @@ import { cpuSecondsOf } from '../process-usage';
 import { LatencyRecord } from './latency-record';
 import { LoadConnection } from './load-connection';
 import type { LoadJob, LoadResult } from './load-job';
-import type { PacerMessage } from './pacer';
+import type { PacerMessage, PacerOptions } from './pacer';
 import { RequestTemplate } from './request-template';
 import { sharedClockMs } from './shared-clock';
 
@@ -110,7 +110,7 @@ export class LoadRun {
 
   private afterWarmUp(): void {
     const { pace } = this.job;
-    if (pace.kind === 'open') return this.keepPace(pace.perSecond);
+    if (pace.kind === 'open') return this.keepPace(pace);
     this.measure();
     this.fill(pace.inFlight);
   }
@@ -123,19 +123,14 @@ export class LoadRun {
     if (until.kind === 'time') setTimeout(() => this.endOfMeasuring(), until.ms);
   }
 
-  /** A thread of its own keeps the time, since this one's timers know only whole milliseconds. */
-  private keepPace(perSecond: number): void {
-    const everyMs = 1_000 / perSecond;
-    let firstDueMs = 0;
+  /** A thread of its own keeps the time, since this one's timers know only whole milliseconds, and it may be late. */
+  private keepPace(options: PacerOptions): void {
     let sent = 0;
-    this.pacer = new Worker(join(__dirname, 'pacer.js'), { workerData: { perSecond } });
+    this.pacer = new Worker(join(__dirname, 'pacer.js'), { workerData: options });
     this.pacer.on('message', (message: PacerMessage) => {
-      if ('startedAtMs' in message) {
-        firstDueMs = message.startedAtMs + everyMs;
-        return this.measure();
-      }
-      for (; sent < message.due && this.phase === 'measuring'; sent++) {
-        this.connections[sent % this.connections.length]?.call(firstDueMs + sent * everyMs);
+      if (message.kind === 'begun') return this.measure();
+      for (; sent < message.count && this.phase === 'measuring'; sent++) {
+        this.connections[sent % this.connections.length]?.call(message.atMs);
       }
     });
     this.pacer.on('error', (error) => {

@@ -33,13 +33,16 @@ export const latency = defineBenchmark({
     const load = new LoadGenerator(values, context.say);
     const sides = [mesh.direct, mesh.routed, ...(nginx === undefined ? [] : [nginx])];
     const closed = await closedLoops(context, load, sides, values.rounds);
-    const open = await openLoop(context, load, [mesh.routed, ...sides.slice(2)], values);
+    const fronts = [mesh.routed, ...sides.slice(2)];
+    const open = await openLoop(context, load, fronts, values);
+    const spaced = await openLoop(context, load, fronts, values, 1_000 / values.perSecond);
     const busy = await nearPeak(context, load, mesh, values.rounds);
     return {
       tables: [
         latencyTable('p50, µs, 1 KB, by requests in flight', closed, ({ p50Us }) => p50Us),
         latencyTable('p99, µs, 1 KB, by requests in flight', closed, ({ p99Us }) => p99Us),
-        rateTable(`open loop, ${values.perSecond}/s, 1 KB`, open),
+        rateTable(`open loop, ${values.perSecond}/s, 1 KB, those of a millisecond together`, open),
+        rateTable(`the same, evenly spaced`, spaced),
         rateTable(
           `open loop at ${BUSY_SHARE * 100}% of the peak, ${rounded(busy.perSecond, 0)}/s, 1 KB`,
           busy.measured,
@@ -80,19 +83,15 @@ async function closedLoops(
   return all;
 }
 
-/** Over so many connections that a short stall of one side finds room for what is due meanwhile. */
-function openWorkload(context: BenchmarkContext): ReturnType<typeof noopWorkload> {
-  return { ...noopWorkload(context), connections: 8 };
-}
-
 async function openLoop(
   context: BenchmarkContext,
   load: LoadGenerator,
   sides: readonly Side[],
   { perSecond, rounds }: { readonly perSecond: number; readonly rounds: number },
+  everyMs?: number,
 ): Promise<ReadonlyMap<Side, Measurement>> {
-  const workload = openWorkload(context);
-  return await alternate(sides, rounds, (side) => load.timed(side, workload, perSecond));
+  const workload = noopWorkload(context);
+  return await alternate(sides, rounds, (side) => load.atRate(side, workload, perSecond, everyMs));
 }
 
 /**
@@ -109,12 +108,12 @@ async function nearPeak(
   readonly measured: ReadonlyMap<Side, Measurement>;
   readonly gcPauseMs: number;
 }> {
-  const workload = openWorkload(context);
+  const workload = noopWorkload(context);
   const saturated = await load.timed(mesh.routed, workload);
-  const peak = await load.timed(mesh.routed, workload, Math.max(1, Math.round(saturated.perSecond)));
+  const peak = await load.atRate(mesh.routed, workload, Math.max(1, Math.round(saturated.perSecond)));
   const perSecond = Math.max(1, Math.round(peak.perSecond * BUSY_SHARE));
   const pauses = GcPauses.watch(mesh.routerLog);
-  const measured = await alternate([mesh.routed], rounds, (side) => load.timed(side, workload, perSecond));
+  const measured = await alternate([mesh.routed], rounds, (side) => load.atRate(side, workload, perSecond));
   return { perSecond, measured, gcPauseMs: pauses.longestMs() };
 }
 

@@ -10,6 +10,8 @@ import type { Workload } from './workload';
 const GRPC_PREFIX_BYTES = 5;
 /** Of all that are in flight together. */
 const PILOT_ROUNDS = 5;
+/** Requests of an open loop come in steps of a millisecond, as from callers whose timers know no less. */
+const TOGETHER_MS = 1;
 /** Until a load process has begun, and after what it is beside has ended. */
 const BUSY_BEFORE_MS = 1_000;
 
@@ -40,11 +42,18 @@ export class LoadGenerator {
     return this.withH2load ? await this.byH2load(side, workload) : await this.timed(side, workload);
   }
 
-  /** The same or at a fixed rate, each answer timed and checked. */
-  async timed(side: Side, workload: Workload, perSecond?: number): Promise<Measurement> {
+  /** The same, each answer timed and checked. */
+  async timed(side: Side, workload: Workload): Promise<Measurement> {
+    return await this.paced(side, workload, { kind: 'closed', inFlight: workload.inFlight });
+  }
+
+  /** At a fixed rate, each answer timed from when its request was due, and checked. */
+  async atRate(side: Side, workload: Workload, perSecond: number, everyMs: number = TOGETHER_MS): Promise<Measurement> {
+    return await this.paced(side, workload, { kind: 'open', perSecond, everyMs });
+  }
+
+  private async paced(side: Side, workload: Workload, pace: Pace): Promise<Measurement> {
     await this.warm(side, workload);
-    const pace: Pace =
-      perSecond === undefined ? { kind: 'closed', inFlight: workload.inFlight } : { kind: 'open', perSecond };
     const until = { kind: 'time', ms: this.knobs.runMs } as const;
     return measurementOf(side, await startLoad({ ...jobOf(side, workload), pace, until }));
   }

@@ -26,7 +26,7 @@ export const mixedSizes = defineBenchmark({
     const load = new LoadGenerator(values, context.say);
     const measured = await alternate(NEIGHBOURS, values.rounds, (size) =>
       load.beside(mesh.routed, neighbour(context, size), () =>
-        load.timed(mesh.routed, timedWorkload(context), values.perSecond),
+        load.atRate(mesh.routed, timedWorkload(context), values.perSecond),
       ),
     );
     const p99 = (size: Size): number => measured.get(size as (typeof NEIGHBOURS)[number])?.latencies?.p99Us ?? NaN;
