@@ -36,7 +36,7 @@ export function batchedStack({
   profile = PROFILE,
 }: { executors?: number; config?: Partial<models.BatchingConfig>; profile?: BatchProfile } = {}) {
   const clock = new ManualClock(0);
-  const queue = new PredictQueue({ requests: 1_000, bytes: 1_000_000 }, count, clock);
+  const queue = new PredictQueue({ requests: 1_000, bytes: 2 ** 30 }, count, clock);
   const runs: RunObserved[] = [];
   const stack = new PredictStack(queue, new DevicePermits(count), clock, (run) => runs.push(run));
   const executors = Array.from({ length: count }, () => new FakeExecutor());

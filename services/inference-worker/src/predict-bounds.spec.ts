@@ -1,5 +1,6 @@
 import { Reason } from '@bms/contracts';
 import { batchedStack, reasonOf, running, valuesOf } from './batched-stack.testkit';
+import { BatchProfile } from './batching/batch-profile';
 import { settled } from './manual-clock.testkit';
 import type { FakeExecutor } from './servables/fake-executor.testkit';
 import type { PredictAnswer } from './servables/queued-prediction';
@@ -90,6 +91,14 @@ describe('several executors', () => {
     expect((await Promise.all(answers)).map(valuesOf)).toEqual([[1], [2], [3], [4]]);
   });
 
+  it('share a list of short runs, too', async () => {
+    const profile = new BatchProfile([{ rows: 1, runMs: 0.1 }]);
+    const { ask, executors } = batchedStack({ executors: 2, profile });
+    for (let at = 0; at < 8; at++) void ask({ values: [at] });
+    await settled();
+    expect(executors.map((executor) => running(executor).length)).toEqual([4, 4]);
+  });
+
   it('go on when the run of one never returns; then its version is given up', async () => {
     const { clock, ask, executors, servable, queue } = batchedStack({ executors: 2 });
     const [hung, free] = executors as [FakeExecutor, FakeExecutor];
@@ -156,4 +165,14 @@ describe('a turn that follows another', () => {
     await settled();
     expect([executor.turns.length, otherExecutor.turns.length]).toEqual([0, 1]);
   });
+});
+
+describe('large requests', () => {
+  it('are joined up to a bound of bytes', async () => {
+    const { ask, executor } = batchedStack();
+    const columns = 7 * 2 ** 20;
+    for (let at = 0; at < 4; at++) void ask({ values: Array<number>(columns).fill(at), columns });
+    await settled();
+    expect(executor.turns[0]?.batches[0]?.requests).toHaveLength(2); // of 7 MiB each
+  }, 60_000);
 });

@@ -25,6 +25,8 @@ export interface LaneStep {
   readonly isFull: boolean;
 }
 
+/** The most that the inputs of several requests may take together. */
+const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 /** The key of those that run alone. */
 const ALONE = '';
 
@@ -106,14 +108,16 @@ export class VersionQueue {
     isUnfit: (entry: QueuedPrediction) => boolean,
   ): QueuedBatch | undefined {
     const entries: QueuedPrediction[] = [];
-    let taken = 0;
+    let [taken, bytes] = [0, 0];
     for (let next = lane.next(nowMs); next !== undefined; next = lane.next(nowMs)) {
       const { entry } = next;
-      if (entries.length > 0 && taken + entry.rows > rows) break;
+      const isFull = taken + entry.rows > rows || bytes + entry.sizeBytes > BATCH_BYTES_MAX;
+      if (entries.length > 0 && isFull) break;
       lane.serve(entry, this.servable.batching.costOf(entry.rows));
       if (isUnfit(entry)) continue;
       entries.push(entry);
       taken += entry.rows;
+      bytes += entry.sizeBytes;
       if (!this.joins(entry)) break;
     }
     this.forgetEmpty();
@@ -142,7 +146,7 @@ export class VersionQueue {
     monotonicMs: number,
   ): NextBatch {
     const { servable } = this;
-    if (key === ALONE) return { kind: 'run', rows: 1 };
+    if (key === ALONE) return { kind: 'run', rows: head.rows };
     const snapshot = {
       rows: lane.rows,
       headRows: head.rows,

@@ -170,18 +170,20 @@ export class PredictQueue {
   private takeTurn(queue: VersionQueue): Turn | undefined {
     const { servable } = queue;
     const batches: QueuedBatch[] = [];
-    let [expectedMs, bytes] = [0, 0];
+    const shareRows = Math.ceil(queue.rows / Math.max(1, servable.idleExecutors));
+    let [expectedMs, bytes, taken] = [0, 0, 0];
     while (batches.length < TURN_BATCHES_MAX) {
       const next = queue.next(this.clock.now(), this.clock.monotonic());
       if (next?.step.kind !== 'run') break;
       const { rows } = next.step;
       const nextMs = servable.batching.expectedMs(rows) ?? TURN_MS;
-      const isMore = expectedMs + nextMs > TURN_MS || bytes >= TURN_BYTES_MAX || !next.isFull;
-      if (batches.length > 0 && isMore) break;
+      const isEnough = expectedMs + nextMs > TURN_MS || bytes >= TURN_BYTES_MAX || taken >= shareRows;
+      if (batches.length > 0 && (isEnough || !next.isFull)) break;
       const batch = this.takeBatch(queue, next.lane, rows);
       if (batch === undefined) continue;
       batches.push(batch);
       expectedMs += nextMs;
+      taken += batch.rows;
       bytes += batch.entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     }
     return batches.length === 0 ? undefined : { servable, batches };
