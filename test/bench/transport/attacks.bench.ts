@@ -31,7 +31,7 @@ export const attacks = defineBenchmark({
     const workload = { ...noopWorkload(context), connections: 2 };
     const attacked: Attacked = { port: Number(routed.address.split(':')[1]), path: workload.path };
     const neighboursP99Us = async (): Promise<number> =>
-      (await load.timed(routed, workload, values.perSecond)).latencies?.p99Us ?? NaN;
+      (await load.atRate(routed, workload, values.perSecond)).latencies?.p99Us ?? NaN;
     const calmUs = await neighboursP99Us();
     const rows: {
       readonly name: string;
