@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from '@bms/telemetry';
 import type { RunObserved } from './predict.stack';
 import type { Servable } from './servables/servable';
+import { labelsOf } from './worker-metrics';
 
 const BY_VERSION = ['tenant', 'model', 'version'] as const;
 const ROW_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
@@ -57,8 +58,4 @@ function registerTuning(registry: Registry, servables: () => Iterable<Servable>)
       }
     },
   });
-}
-
-function labelsOf({ ref }: Servable): { tenant: string; model: string; version: string } {
-  return { tenant: ref.tenant, model: ref.model, version: String(ref.version) };
 }

@@ -1,6 +1,7 @@
 import { models, workerService } from '@bms/contracts';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS_SECONDS, type Registry } from '@bms/telemetry';
 import type { PredictionObserved } from './infer.handler';
+import type { Servable } from './servables/servable';
 
 /** What is read when somebody asks for the metrics. */
 export interface WorkerGauges {
@@ -14,6 +15,13 @@ export interface WorkerGauges {
 }
 
 const BY_VERSION = ['tenant', 'model', 'version'] as const;
+
+/** What counts the answered predictions of a version. */
+interface Answered {
+  readonly requests: { inc(): void };
+  readonly queueSeconds: { observe(seconds: number): void };
+  readonly computeSeconds: { observe(seconds: number): void };
+}
 
 /** The worker's own metrics; answers what is to be told of each prediction. */
 export function workerMetrics(registry: Registry, gauges: WorkerGauges): (prediction: PredictionObserved) => void {
@@ -33,20 +41,34 @@ export function workerMetrics(registry: Registry, gauges: WorkerGauges): (predic
   });
   const computeSeconds = new Histogram({
     name: 'bms_worker_compute_seconds',
-    help: 'The run itself',
+    help: 'The run that answered; a run of several requests counts for each of them',
     labelNames: BY_VERSION,
     buckets: LATENCY_BUCKETS_SECONDS,
     registers,
   });
   registerGauges(registry, gauges);
   registerDevice(registry, gauges);
+  // Looked up once for each version, not for each request.
+  const answeredOf = new WeakMap<Servable, Answered>();
+  const answered = (servable: Servable): Answered => {
+    const labels = labelsOf(servable);
+    const made = {
+      requests: requests.labels({ ...labels, outcome: 'answered' }),
+      queueSeconds: queueSeconds.labels(labels),
+      computeSeconds: computeSeconds.labels(labels),
+    };
+    answeredOf.set(servable, made);
+    return made;
+  };
   return ({ servable, outcome, timings }) => {
-    const { tenant, model, version } = servable.ref;
-    const labels = { tenant, model, version: String(version) };
-    requests.inc({ ...labels, outcome });
-    if (timings === undefined) return;
-    queueSeconds.observe(labels, timings.queueUs / 1e6);
-    computeSeconds.observe(labels, timings.computeUs / 1e6);
+    if (timings === undefined) {
+      requests.inc({ ...labelsOf(servable), outcome });
+      return;
+    }
+    const counted = answeredOf.get(servable) ?? answered(servable);
+    counted.requests.inc();
+    counted.queueSeconds.observe(timings.queueUs / 1e6);
+    counted.computeSeconds.observe(timings.computeUs / 1e6);
   };
 }
 
@@ -111,6 +133,11 @@ function registerDevice(registry: Registry, { device, deviceUse }: WorkerGauges)
   measured('bms_worker_device_memory_total_bytes', `All of ${help}`, (use) => Number(use.memoryTotalBytes));
   measured('bms_worker_device_memory_free_bytes', `What is free of ${help}`, (use) => Number(use.memoryFreeBytes));
   measured('bms_worker_device_busy_ratio', 'How busy the device was lately, 0 to 1', (use) => use.busyPercent / 100);
+}
+
+/** The labels of a version. */
+export function labelsOf({ ref }: Servable): { tenant: string; model: string; version: string } {
+  return { tenant: ref.tenant, model: ref.model, version: String(ref.version) };
 }
 
 function stateName(state: models.ReplicaState): string {
