@@ -3,6 +3,7 @@ import { batching } from './batching.bench';
 import { etcdClients } from './etcd-clients.bench';
 import { liveness } from './liveness.bench';
 import { manyModels } from './many-models.bench';
+import { attacks } from './transport/attacks.bench';
 import { latency } from './transport/latency.bench';
 import { memory } from './transport/memory.bench';
 import { mixedSizes } from './transport/mixed-sizes.bench';
@@ -16,5 +17,5 @@ import { tlsCost } from './transport/tls.bench';
 /** A name with a slash is a piece: all of a kind are run by what stands before it. */
 export const BENCHMARKS: readonly AnyBenchmark[] = [
   ...[manyModels, liveness, etcdClients, batching],
-  ...[throughput, latency, mixedSizes, replicas, overheads, memory, stalledCallers, tlsCost, realModels],
+  ...[throughput, latency, mixedSizes, replicas, overheads, memory, stalledCallers, attacks, tlsCost, realModels],
 ];

@@ -78,6 +78,19 @@ export const FIGURES = {
     atLeast(1),
   ),
   'own-load-headroom': ratio('the same of our own generator', 'at 128 in flight', atLeast(1)),
+  'attack-memory': {
+    ...{
+      what: 'memory of a router under the worst attack, one connection',
+      how: 'its most RSS − its RSS before',
+      unit: 'MB',
+    },
+    limit: atMost(16),
+  },
+  'attack-neighbours': ratio(
+    '1 KB p99 beside the worst attack ÷ without',
+    'an attack that was ended begins again',
+    atMost(2),
+  ),
   'idle-callers': {
     ...{ what: 'memory of one of 5,000 idle callers', how: '(RSS with them − without) ÷ callers', unit: 'KB' },
     limit: atMost(12),

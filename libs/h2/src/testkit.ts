@@ -1,6 +1,7 @@
 export { ErrorCode, errorCodeName } from './frames/error-code';
 export { Flag, FRAME_HEADER_BYTES, FrameType, PREFACE, Setting } from './frames/frame';
 export * from './testkit/attack';
+export * from './testkit/attacks';
 export { describeFrame } from './testkit/frame-log';
 export * from './testkit/grpc-request';
 export * from './testkit/header-block';

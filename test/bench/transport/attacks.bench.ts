@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { ATTACKS, type Attack, type Attacked } from '@bms/h2/testkit';
 import { defineBenchmark } from '../benchmark';
 import { judged } from '../figures';
-import { rounded } from '../percentiles';
+import { percentile, rounded } from '../percentiles';
 import { memoryOf, watchPeak } from '../process-usage';
 import { NoopMesh } from '../sides/noop-mesh';
 import { OWN_TRANSPORT } from '../sides/transport-server';
@@ -20,6 +20,13 @@ const PAUSE_MS = 50;
 const LOOK_MS = 20;
 const MB = 1e6;
 
+interface Row {
+  readonly name: string;
+  readonly launches: number;
+  readonly grownBytes: number;
+  readonly p99Us: number;
+}
+
 export const attacks = defineBenchmark({
   name: 'transport/attacks',
   about: 'what hostile connections, one at a time, cost a router in memory and its other callers in time',
@@ -32,20 +39,14 @@ export const attacks = defineBenchmark({
     const attacked: Attacked = { port: Number(routed.address.split(':')[1]), path: workload.path };
     const neighboursP99Us = async (): Promise<number> =>
       (await load.atRate(routed, workload, values.perSecond)).latencies?.p99Us ?? NaN;
-    const calmUs = await neighboursP99Us();
-    const rows: {
-      readonly name: string;
-      readonly launches: number;
-      readonly grownBytes: number;
-      readonly p99Us: number;
-    }[] = [];
+    const calm: number[] = [];
+    for (let round = 0; round < values.rounds; round += 1) calm.push(await neighboursP99Us());
+    const calmUs = percentile(calm, 0.5);
+    const rows: Row[] = [];
     for (const attack of ATTACKS) {
       context.say(attack.name);
       const pid = routed.pids['front'] as number;
-      const before = memoryOf(pid).residentBytes;
-      const peak = watchPeak(pid, LOOK_MS);
-      const { launches, result } = await under(attack, attacked, neighboursP99Us);
-      rows.push({ name: attack.name, launches, grownBytes: Math.max(0, peak.stop() - before), p99Us: result });
+      rows.push({ name: attack.name, ...(await under(attack, attacked, pid, neighboursP99Us)) });
     }
     return {
       tables: [
@@ -68,20 +69,25 @@ export const attacks = defineBenchmark({
   },
 });
 
-/** Attacks for as long as the work takes, one connection after the other. */
-async function under<T>(
+/** Attacks for as long as the neighbours are timed, by one connection after the other; memory is that of the first one. */
+async function under(
   attack: Attack,
   attacked: Attacked,
-  work: () => Promise<T>,
-): Promise<{ readonly launches: number; readonly result: T }> {
+  pid: number,
+  neighboursP99Us: () => Promise<number>,
+): Promise<Omit<Row, 'name'>> {
+  const before = memoryOf(pid).residentBytes;
+  const peak = watchPeak(pid, LOOK_MS);
+  let grownBytes: number | undefined;
   let launches = 0;
   let over = false;
   const attacking = (async () => {
     for (; !over; launches += 1) {
       await attack.launch(attacked);
+      grownBytes ??= Math.max(0, peak.stop() - before);
       await wait(PAUSE_MS);
     }
   })();
-  const [result] = await Promise.all([work().finally(() => (over = true)), attacking]);
-  return { launches, result };
+  const [p99Us] = await Promise.all([neighboursP99Us().finally(() => (over = true)), attacking]);
+  return { launches, p99Us, grownBytes: grownBytes ?? 0 };
 }

@@ -1,18 +1,11 @@
 import { ErrorCode } from '../frames/error-code';
 import { FrameType } from '../frames/frame';
 import { clientStreamId, endsWith, opening } from '../testkit/attack';
+import { FLOODS } from '../testkit/floods';
 import { grpcMessage } from '../testkit/grpc-request';
 import { Neighbour } from '../testkit/neighbour';
 import { answerOn, rawCall } from '../testkit/raw-call';
-import {
-  dataFrame,
-  pingFrame,
-  priorityFrame,
-  rawFrame,
-  SETTINGS_ACK,
-  settingsFrame,
-  windowUpdateFrame,
-} from '../testkit/raw-frame';
+import { dataFrame, pingFrame, settingsFrame, windowUpdateFrame } from '../testkit/raw-frame';
 import { RawPeer } from '../testkit/raw-peer';
 import { PINGS_AT_WILL, Target, TargetPath } from '../testkit/target';
 import { VictimProcess } from '../testkit/victim-process';
@@ -26,20 +19,6 @@ const FLOOD = 100_000;
 const NOTHING = Buffer.alloc(0);
 const CALM = ErrorCode.ENHANCE_YOUR_CALM;
 
-const floods: readonly [string, (i: number) => Buffer][] = [
-  ['PING', () => pingFrame()],
-  ['SETTINGS', () => settingsFrame([0x3, 100])],
-  ['acknowledgements of SETTINGS', () => SETTINGS_ACK],
-  ['answers to PING', () => pingFrame(Buffer.alloc(8), true)],
-  ['empty DATA', () => dataFrame(1, NOTHING)],
-  ['DATA that is only padding', () => dataFrame(1, NOTHING, { padding: 1 })],
-  ['PRIORITY', () => priorityFrame(1, { dependsOn: 0 })],
-  ['PRIORITY of streams that have not begun', (i) => priorityFrame(1_001 + 2 * i, { dependsOn: 0 })],
-  ['WINDOW_UPDATE of the connection', () => windowUpdateFrame(0, 1)],
-  ['WINDOW_UPDATE of a stream', () => windowUpdateFrame(1, 1)],
-  ['frames of an unknown type', () => rawFrame(0xfa, 0xff, 1, Buffer.from('?'))],
-];
-
 describe('a flood', () => {
   let victim: VictimProcess;
 
@@ -49,7 +28,7 @@ describe('a flood', () => {
 
   afterAll(() => victim.close());
 
-  test.each(floods)('of %s ends the connection, costs little memory and harms no neighbour', async (_name, frame) => {
+  test.each(FLOODS)('of $name ends the connection, costs little memory and harms no neighbour', async ({ frame }) => {
     const neighbour = await Neighbour.start(victim.port);
     const growthBytes = await victim.growthDuring(async () => {
       const peer = await attackerOn(victim.port);
