@@ -97,8 +97,8 @@ export class PredictQueue {
   nextToFollow(): Turn | undefined {
     const [queue, ...others] = [...this.versions.values()].filter(({ size }) => size > 0);
     if (queue === undefined || others.length > 0 || !queue.servable.takesFollowers) return undefined;
-    const { batching } = queue.servable;
-    if ((batching.expectedMs(batching.plan.bestRows) ?? Infinity) > FOLLOW_MAX_MS) return undefined;
+    const { profile, plan } = queue.servable.batching;
+    if (!(profile.runMs(plan.bestRows) <= FOLLOW_MAX_MS)) return undefined; // also where nothing was measured
     return queue.next(this.clock.now(), this.clock.monotonic())?.isFull === true ? this.takeTurn(queue) : undefined;
   }
 
