@@ -140,7 +140,8 @@ export abstract class Connection implements StreamHome {
 
   expected(stream: Stream, bytes: number): void {
     if (!stream.remoteOpen) return;
-    const missingBytes = stream.receiveWindow.missing(bytes);
+    // One more than that: with a window of exactly 0 nghttp2 does not find out that it has come to the end.
+    const missingBytes = stream.receiveWindow.missing(bytes + 1);
     if (missingBytes > 0 && this.credit.ask(stream, missingBytes)) this.widen(stream, missingBytes);
   }
 
