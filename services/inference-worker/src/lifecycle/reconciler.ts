@@ -1,8 +1,9 @@
 import { assertNever, type models, type VersionId, type workerService } from '@bms/contracts';
-import { RETURNS_WITHIN_MS, StuckError } from '../servables/or-stuck';
+import { endsInTime, StuckError } from '../servables/or-stuck';
 import type { Servable } from '../servables/servable';
 import { WakeUp } from '../wake-up';
 import { drain } from './drain';
+import { withoutFolders } from './local-reason';
 import { nextAction } from './next-action';
 import type { ReconcilerParts, Replica } from './reconciler-parts';
 import { heldBytes, heldOf, replicaStatus, type ReplicaPhase } from './replica-phase';
@@ -158,10 +159,8 @@ export class Reconciler {
 
   /** A load that was given up may only be slow to end: it gets as long as any run before a new process is asked for. */
   private async awaitThread(id: VersionId, { threadEnded }: StuckError): Promise<void> {
-    const ended = new AbortController();
-    void threadEnded.then(() => ended.abort());
-    await this.parts.clock.wait(RETURNS_WITHIN_MS, ended.signal);
-    if (!ended.signal.aborted && !this.closed) this.parts.requestRestart(`a given-up load of ${id} does not end`);
+    if ((await endsInTime(threadEnded, this.parts.clock)) || this.closed) return;
+    this.parts.requestRestart(`a given-up load of ${id} does not end`);
   }
 
   private failed(replica: Replica, error: unknown, failures: number): void {
@@ -253,10 +252,4 @@ export class Reconciler {
     this.work.add(work);
     void work.finally(() => this.work.delete(work));
   }
-}
-
-/** What went wrong, as it may travel through the mesh. */
-function withoutFolders(error: unknown, folders: readonly string[]): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return folders.reduce((text, folder) => text.replaceAll(folder, '…'), message);
 }

@@ -2,7 +2,7 @@ import { LinkedAbort } from '@bms/transport';
 import type { Clock } from '../clock';
 
 /** A run that takes longer than this is taken to never return. */
-export const RETURNS_WITHIN_MS = 60_000;
+const RETURNS_WITHIN_MS = 60_000;
 
 /** A run did not return: its thread is lost, and trying again would lose another. */
 export class StuckError extends Error {
@@ -31,4 +31,12 @@ export async function orStuck<T>(run: Promise<T>, clock: Clock, signal: AbortSig
     over.unlink();
     run.catch(() => undefined);
   }
+}
+
+/** Whether a thread that was given up ends within the time that a run may take. */
+export async function endsInTime(threadEnded: Promise<void>, clock: Clock): Promise<boolean> {
+  const ended = new AbortController();
+  void threadEnded.then(() => ended.abort());
+  await clock.wait(RETURNS_WITHIN_MS, ended.signal);
+  return ended.signal.aborted;
 }
