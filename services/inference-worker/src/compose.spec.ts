@@ -108,6 +108,18 @@ describe('a worker', () => {
     expect(metrics).toMatch(/bms_worker_replicas\{state="ready",.*\} 1/);
   });
 
+  it('holds as many sessions of a version as it is told, and joins what waits for them', async () => {
+    const worker = await start('--executors', '2');
+    const attachment = await attachmentOf([desired('mul', 1, matMulModel())]);
+    await attachment.report((given) => replica(given, 'mul')?.state === READY);
+    expect((await attachment.hello()).device?.concurrentRuns).toBeGreaterThanOrEqual(2);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => predict(worker, 'mul')));
+    expect(answers).toEqual(answers.map(() => [5, 7, 9]));
+    const metrics = await (await fetch(`http://${worker.facts['operations']}/metrics`)).text();
+    expect(metrics).toMatch(/^bms_worker_executors\{tenant="default",model="mul",version="1",.*\} 2$/m);
+    expect(metrics).toMatch(/^bms_worker_batch_rows_sum\{.*model="mul".*\} 20$/m);
+  });
+
   it('tells why a version cannot be loaded, without paths of this machine, and serves the others', async () => {
     const worker = await start();
     const broken = new TextEncoder().encode('no model at all');
