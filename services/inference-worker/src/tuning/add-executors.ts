@@ -2,8 +2,9 @@ import type { Clock } from '../clock';
 import { orStuck } from '../servables/or-stuck';
 import type { Executor, RunBatch } from '../servables/executor';
 
-/** How long each number of executors is measured. */
-const MEASURE_MS = 150;
+/** How long each number of executors is measured at a time, and how often in turn with one more: the median counts. */
+const MEASURE_MS = 60;
+const ROUNDS = 3;
 /** What one more must win of what it would if the device had a whole place for it. */
 const SHARE_OF_IDEAL = 0.5;
 
@@ -44,20 +45,30 @@ export async function measuredExecutors(
   parts: AddExecutorsParts,
 ): Promise<readonly Executor[]> {
   let executors: readonly Executor[] = [first];
-  if (most <= 1) return executors;
-  let rate = await turnsPerMs(executors, turn, parts);
   while (executors.length < most && parts.fits()) {
     const next = await parts.another();
-    const more = [...executors, next];
-    const rateOfMore = await turnsPerMs(more, turn, parts);
-    if (rateOfMore < rate * (1 + SHARE_OF_IDEAL / executors.length)) {
+    if ((await gainOf(executors, next, turn, parts)) < 1 + SHARE_OF_IDEAL / executors.length) {
       await next.close();
       return executors;
     }
-    executors = more;
-    rate = rateOfMore;
+    executors = [...executors, next];
   }
   return executors;
+}
+
+/** How many times as many turns run with one more executor. */
+async function gainOf(
+  executors: readonly Executor[],
+  next: Executor,
+  turn: readonly RunBatch[],
+  parts: AddExecutorsParts,
+): Promise<number> {
+  const gains: number[] = [];
+  while (gains.length < ROUNDS) {
+    const rate = await turnsPerMs(executors, turn, parts);
+    gains.push((await turnsPerMs([...executors, next], turn, parts)) / rate);
+  }
+  return gains.sort((one, other) => one - other)[Math.floor(ROUNDS / 2)] ?? 0;
 }
 
 async function turnsPerMs(
