@@ -126,6 +126,18 @@ export class ReplicaStart {
     return executor;
   }
 
+  private async another(): Promise<Executor> {
+    const executor = this.make();
+    try {
+      await executor.load(this.signal);
+      await warmUp(executor, this.examples, this.parts.clock, this.signal);
+      return executor;
+    } catch (error) {
+      if (await executor.close()) throw error;
+      throw new StuckError('a run of its warm-up does not return', executor.ended);
+    }
+  }
+
   private async warm(executor: Executor): Promise<string | undefined> {
     const { signature } = this.place.wanted;
     try {
@@ -156,12 +168,7 @@ export class ReplicaStart {
     const most = Math.min(concurrentRuns, wished || concurrentRuns);
     if (most === 1) return { value: [first], bytes: 0 };
     const parts = {
-      another: async () => {
-        const executor = this.make();
-        await executor.load(this.signal);
-        await warmUp(executor, this.examples, clock, this.signal);
-        return executor;
-      },
+      another: () => this.another(),
       fits: () => firstBytes <= memory.freeBytes() * (wished > 0 ? 1 : SHARE_OF_FREE),
       clock,
       signal: this.signal,

@@ -65,6 +65,15 @@ describe('measuredExecutors', () => {
     await expect(device.until(measuredExecutors(device.make(), 8, TURN, parts))).resolves.toHaveLength(2);
   });
 
+  it('does without one that cannot be loaded, unless the load was given up', async () => {
+    const device = new FakeDevice(8);
+    const another = async (): Promise<never> => Promise.reject(new Error('bad allocation'));
+    await expect(measuredExecutors(device.make(), 4, TURN, device.parts({ another }))).resolves.toHaveLength(1);
+    const signal = AbortSignal.abort();
+    const givenUp = measuredExecutors(device.make(), 4, TURN, device.parts({ another, signal }));
+    await expect(givenUp).rejects.toThrow('bad allocation');
+  });
+
   it('measures nothing where only one may run', async () => {
     const device = new FakeDevice(8);
     await expect(measuredExecutors(device.make(), 1, TURN, device.parts())).resolves.toHaveLength(1);

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock';
-import { orStuck } from '../servables/or-stuck';
+import { orStuck, StuckError } from '../servables/or-stuck';
 import type { Executor, RunBatch } from '../servables/executor';
 
 /** How long each number of executors is measured at a time, and how often in turn with one more: the median counts. */
@@ -9,7 +9,7 @@ const ROUNDS = 3;
 const SHARE_OF_IDEAL = 0.5;
 
 export interface AddExecutorsParts {
-  /** Loads one more and warms it up. */
+  /** Loads one more and warms it up; where that fails, nothing of it is left. */
   readonly another: () => Promise<Executor>;
   /** Whether memory for one more is there. */
   readonly fits: () => boolean;
@@ -36,7 +36,7 @@ export async function fixedExecutors(
 /**
  * Loads executors one by one as long as the device is fed better by each: together they must run `turn` at a rate that is
  * higher by half of what a core of its own for the new one would bring. At most `most`, and within memory. The one that
- * brought too little is closed again. Throws what loading throws, StuckError, ExecutorLostError.
+ * brought too little is closed again, and one that cannot be loaded is done without. Throws StuckError, ExecutorLostError.
  */
 export async function measuredExecutors(
   first: Executor,
@@ -46,7 +46,8 @@ export async function measuredExecutors(
 ): Promise<readonly Executor[]> {
   let executors: readonly Executor[] = [first];
   while (executors.length < most && parts.fits()) {
-    const next = await parts.another();
+    const next = await oneMore(parts);
+    if (next === undefined) return executors;
     if ((await gainOf(executors, next, turn, parts)) < 1 + SHARE_OF_IDEAL / executors.length) {
       await next.close();
       return executors;
@@ -54,6 +55,16 @@ export async function measuredExecutors(
     executors = [...executors, next];
   }
   return executors;
+}
+
+/** undefined where it cannot be loaded, although the first could: most likely for lack of memory. */
+async function oneMore({ another, signal }: AddExecutorsParts): Promise<Executor | undefined> {
+  try {
+    return await another();
+  } catch (error) {
+    if (error instanceof StuckError || signal.aborted) throw error;
+    return undefined;
+  }
 }
 
 /** How many times as many turns run with one more executor. */
