@@ -26,6 +26,8 @@ function nginxVersion(): string | undefined {
   return error === undefined ? /nginx\/\S+/.exec(stderr)?.[0] : undefined;
 }
 
+/** It has a connection upstream for each: four callers' together are fewer than a worker lets begin at once. */
+const STREAMS = 60;
 const LOOK_MS = 20;
 const START_BOUND_MS = 5_000;
 
@@ -69,7 +71,7 @@ http {
   client_max_body_size 64m;
   client_body_buffer_size 1m;
   http2_body_preread_size 1m;
-  http2_max_concurrent_streams 1000;
+  http2_max_concurrent_streams ${STREAMS};
   keepalive_requests 1000000000;
   keepalive_timeout 1h;
   grpc_buffer_size 64k;

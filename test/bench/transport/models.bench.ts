@@ -19,7 +19,7 @@ const knobs = {
   ...LOAD_KNOBS,
   executors: { about: 'runs at once in the worker, and threads of the bare loop', value: 2, tiny: 1 },
 };
-export type ModelKnobs = { readonly [Name in keyof typeof knobs]: number };
+type ModelKnobs = { readonly [Name in keyof typeof knobs]: number };
 
 /** What is known of one model. */
 interface Measured {
