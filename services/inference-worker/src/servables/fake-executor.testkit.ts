@@ -54,8 +54,13 @@ export class FakeExecutor implements Executor {
 
   async load(signal: AbortSignal): Promise<LoadedModel> {
     return new Promise((resolve, reject) => {
-      this.endLoad = { resolve, reject };
-      signal.addEventListener('abort', () => reject(signal.reason as Error));
+      const giveUp = (): void => reject(signal.reason as Error);
+      signal.addEventListener('abort', giveUp);
+      const loaded = (model: LoadedModel): void => {
+        signal.removeEventListener('abort', giveUp);
+        resolve(model);
+      };
+      this.endLoad = { resolve: loaded, reject };
     });
   }
 
