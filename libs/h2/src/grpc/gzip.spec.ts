@@ -37,7 +37,7 @@ describe('unfold', () => {
 
   it('keeps no large buffer for a small message', async () => {
     const unfolded = await unfold({ compressed: true, bytes: gzipSync(Buffer.alloc(100)) }, 'gzip', options());
-    expect(unfolded.buffer.byteLength).toBeLessThanOrEqual(8 * 1024);
+    expect(unfolded.buffer.byteLength).toBeLessThanOrEqual(Math.max(8 * 1024, Buffer.poolSize));
   });
 
   it.each([

@@ -96,7 +96,13 @@ class Dispatch {
     progress.workerId = replica.worker.workerId;
     const { tenant } = progress;
     try {
-      const { body, trailers } = await replica.infer({ body: encodedBody(call), requestId, tenant, deadlineMs, signal });
+      const { body, trailers } = await replica.infer({
+        body: encodedBody(call),
+        requestId,
+        tenant,
+        deadlineMs,
+        signal,
+      });
       this.options.observer.attempt(replica, undefined);
       return { body, version, trailers };
     } catch (error) {
