@@ -6,6 +6,7 @@ export { describeFrame } from './testkit/frame-log';
 export * from './testkit/grpc-request';
 export * from './testkit/header-block';
 export * from './testkit/neighbour';
+export * from './testkit/random';
 export * from './testkit/raw-call';
 export * from './testkit/raw-frame';
 export * from './testkit/raw-listener';

@@ -1,7 +1,6 @@
 import { H2Channel } from '@bms/h2';
-import { FrameType, RawListener, settingsFrame, within } from '@bms/h2/testkit';
+import { FrameType, RawListener, settingsFrame, within, type Random } from '@bms/h2/testkit';
 import { bend } from './bend';
-import type { Random } from './random';
 import { serverSession } from './sessions';
 import { bytesOf, type WireFrame } from './wire-frame';
 

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { PREFACE, settingsFrame, within, type Target } from '@bms/h2/testkit';
-import type { Random } from './random';
+import { PREFACE, settingsFrame, within, type Random, type Target } from '@bms/h2/testkit';
 import { bend } from './bend';
 import { clientSession } from './sessions';
 import { bytesOf, type WireFrame } from './wire-frame';

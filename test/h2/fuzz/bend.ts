@@ -1,4 +1,4 @@
-import type { Random } from './random';
+import type { Random } from '@bms/h2/testkit';
 import type { WireFrame } from './wire-frame';
 
 const TYPES = 11;

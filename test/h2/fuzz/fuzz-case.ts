@@ -1,7 +1,6 @@
-import { describeFrame, type Target } from '@bms/h2/testkit';
+import { describeFrame, Random, type Target } from '@bms/h2/testkit';
 import { attackClient, bentServerSession } from './against-client';
 import { attackServer, bentClientSession } from './against-server';
-import { Random, seedOfCase } from './random';
 import { bytesOf, type WireFrame } from './wire-frame';
 
 /** One bent session, against one end; the seed and its index are all there is to it. */
@@ -36,4 +35,9 @@ export class FuzzCase {
     const frames = this.frames.map((frame) => `  ${describeFrame(frame)}\n    ${bytesOf(frame).toString('hex')}`);
     return [`case ${this.index} of seed ${this.seed}, against the ${this.attacked}:`, ...frames].join('\n');
   }
+}
+
+/** A seed of its own for each case of a run. */
+function seedOfCase(seed: number, index: number): number {
+  return Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35);
 }

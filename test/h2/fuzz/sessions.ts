@@ -17,8 +17,8 @@ import {
   settingsFrame,
   TargetPath,
   windowUpdateFrame,
+  type Random,
 } from '@bms/h2/testkit';
-import type { Random } from './random';
 import { framesIn, type WireFrame } from './wire-frame';
 
 /** How many streams a session uses. */

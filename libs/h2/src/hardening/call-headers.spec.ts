@@ -1,4 +1,5 @@
 import { clientStreamId } from '../testkit/attack';
+import { Random } from '../testkit/random';
 import { rawCall } from '../testkit/raw-call';
 import type { RawPeer } from '../testkit/raw-peer';
 import { Target, TargetPath } from '../testkit/target';
@@ -78,11 +79,10 @@ describe('grpc-timeout', () => {
   });
 
   test('of any bytes is either understood or refused', async () => {
-    let state = 7;
-    const next = (): number => (state = (state * 48_271) % 2_147_483_647);
-    const characters = '0123456789HMSmun+-. eE\u00e4';
+    const random = new Random(7);
+    const characters = [...'0123456789HMSmun+-. eE\u00e4'];
     for (let i = 0; i < 3_000; i += 1) {
-      const timeout = Array.from({ length: next() % 11 }, () => characters[next() % characters.length])
+      const timeout = Array.from({ length: random.below(11) }, () => random.pick(characters))
         .join('')
         .trim();
       const answer = await rawCall(peer, clientStreamId(i), TargetPath.TIMEOUT, '', ['grpc-timeout', timeout]);
@@ -114,10 +114,9 @@ describe('binary metadata', () => {
   });
 
   test('of any characters never breaks anything', async () => {
-    let state = 11;
-    const next = (): number => (state = (state * 48_271) % 2_147_483_647);
+    const random = new Random(11);
     for (let i = 0; i < 2_000; i += 1) {
-      const value = Array.from({ length: next() % 40 }, () => String.fromCharCode(33 + (next() % 94))).join('');
+      const value = random.text(random.below(40));
       const metadata = await sent(clientStreamId(i), 'x-bin', value);
       if (typeof metadata === 'string' && !/^status (3|13)$/.test(metadata)) throw new Error(`“${value}”: ${metadata}`);
     }

@@ -1,5 +1,6 @@
 import { echoOn, Exchange, HEAD, headers, isCall } from '../testkit/exchange';
 import { grpcMessage } from '../testkit/grpc-request';
+import { Random } from '../testkit/random';
 import { dataFrame } from '../testkit/raw-frame';
 
 // A client before servers that end calls in every way there is:
@@ -99,7 +100,7 @@ describe('what comes with the status', () => {
   });
 
   test('of any bytes never breaks anything', async () => {
-    const random = new Lehmer(5);
+    const random = new Random(5);
     const first = exchange.call();
     const peer = await exchange.listener.welcome();
     await peer.next('the call', isCall);
@@ -108,8 +109,15 @@ describe('what comes with the status', () => {
     for (let i = 0; i < 1_000; i += 1) {
       const outcome = exchange.call();
       const { streamId } = await peer.next('the call', isCall);
-      const status = ['grpc-status', '9', 'grpc-message', random.text(60), 'grpc-status-details-bin', random.text(200)];
-      peer.send(headers(streamId, [...HEAD, ...status, 'x-bin', random.text(30)], true));
+      const status = [
+        'grpc-status',
+        '9',
+        'grpc-message',
+        random.text(random.below(60)),
+        'grpc-status-details-bin',
+        random.text(random.below(200)),
+      ];
+      peer.send(headers(streamId, [...HEAD, ...status, 'x-bin', random.text(random.below(30))], true));
       expect((await outcome).reason).toBe('ILLEGAL_TRANSITION');
     }
   });
@@ -121,18 +129,3 @@ describe('what comes with the status', () => {
     expect(outcome.text).toBeUndefined();
   });
 });
-
-/** Text that a seed decides. */
-class Lehmer {
-  constructor(private state: number) {}
-
-  text(longest: number): string {
-    const characters = Array.from({ length: this.below(longest) }, () => String.fromCharCode(33 + this.below(94)));
-    return characters.join('');
-  }
-
-  private below(bound: number): number {
-    this.state = (this.state * 48_271) % 2_147_483_647;
-    return this.state % bound;
-  }
-}

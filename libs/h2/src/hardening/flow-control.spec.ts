@@ -4,6 +4,7 @@ import { clientStreamId, endsWith, opening, resetOn } from '../testkit/attack';
 import { grpcMessage } from '../testkit/grpc-request';
 import { Neighbour } from '../testkit/neighbour';
 import { answerOn, rawCall } from '../testkit/raw-call';
+import { Random } from '../testkit/random';
 import { dataFrame, settingsFrame, windowUpdateFrame } from '../testkit/raw-frame';
 import type { FrameMatch } from '../testkit/raw-peer';
 import { PINGS_AT_WILL, Target, TargetPath } from '../testkit/target';
@@ -91,13 +92,13 @@ describe('what is sent', () => {
   test.each([1, 2, 3, 4, 5])(
     'keeps to windows that are widened, narrowed and made negative at random (seed %i)',
     async (seed) => {
-      const random = generator(seed);
-      const initial = Math.floor(random() * 70_000);
+      const random = new Random(seed);
+      const initial = random.below(70_000);
       const peer = await target.open([[Setting.INITIAL_WINDOW_SIZE, initial]]);
       await peer.next('SETTINGS are acknowledged', isSettingsAck);
       const bodies = [1, 3, 5].map((id) => ({
         id,
-        bytes: 40_000 + Math.floor(random() * 200_000),
+        bytes: 40_000 + random.below(200_000),
         got: 0,
         window: initial,
       }));
@@ -119,16 +120,16 @@ describe('what is sent', () => {
           expect(connectionWindow).toBeGreaterThanOrEqual(0);
           if (frame.payload.length > 0) expect(body.window).toBeGreaterThanOrEqual(0);
         }
-        const choice = random();
-        const moreBytes = 1_000 + Math.floor(random() * 60_000);
+        const choice = random.next();
+        const moreBytes = 1_000 + random.below(60_000);
         if (choice < 0.3) {
-          const next = Math.floor(random() * 70_000);
+          const next = random.below(70_000);
           widen(Math.max(0, next - announced));
           narrowings.push(Math.min(0, next - announced));
           announced = next;
           peer.send(settingsFrame([Setting.INITIAL_WINDOW_SIZE, next]));
         } else if (choice < 0.65) {
-          const body = bodies[Math.floor(random() * bodies.length)];
+          const body = bodies[random.below(bodies.length)];
           if (body === undefined || body.got >= body.bytes + PREFIX_BYTES) continue;
           body.window += moreBytes;
           peer.send(windowUpdateFrame(body.id, moreBytes));
@@ -170,14 +171,3 @@ describe('what is sent', () => {
     await peer.close();
   });
 });
-
-/** Numbers from 0 to 1 that a seed decides (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

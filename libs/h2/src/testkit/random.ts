@@ -27,12 +27,12 @@ export class Random {
     return choices[this.below(choices.length)] as T;
   }
 
+  /** Visible ASCII characters. */
+  text(characters: number): string {
+    return Array.from({ length: characters }, () => String.fromCharCode(33 + this.below(94))).join('');
+  }
+
   bytes(count: number): Buffer {
     return Buffer.from(Array.from({ length: count }, () => this.below(256)));
   }
-}
-
-/** A seed of its own for each case of a run. */
-export function seedOfCase(seed: number, index: number): number {
-  return Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35);
 }
