@@ -4,11 +4,14 @@ import type { CliContext } from '../cli-context';
 import { formatTime } from '../format-time';
 import { SaidError } from '../said-error';
 import { indent, printable } from '../table';
+import { UsageError } from '../usage-error';
 import { addVerb } from '../verb';
 import { versionName } from '../version-name';
 
 interface AcceptOptions {
   readonly yes?: true;
+  /** `REVISION@CLUSTER`. */
+  readonly found?: string;
 }
 
 export function addAcceptCommand(store: Command, context: CliContext): void {
@@ -16,12 +19,16 @@ export function addAcceptCommand(store: Command, context: CliContext): void {
     usage: 'accept',
     summary: 'Take a store that is in doubt as it is, after it was wiped or restored',
     group: 'Mesh:',
-    examples: ['npx bms store accept', 'npx bms store accept --yes'],
+    examples: ['npx bms store accept', 'npx bms store accept --yes --found 42@cdf818194e3a8c32'],
     configure: (command) =>
       command
         .option('--yes', 'do it; without it only what would be lost is shown')
+        .option(
+          '--found <revision@cluster>',
+          'only if the store is at what was shown; without it, whatever it is at by now',
+        )
         .addHelpText('after', '\nExit code: 0; 1 where the store is in doubt and --yes is not given.'),
-    run: async (session, _args, { yes }) => {
+    run: async (session, _args, { yes, found }) => {
       const { signal, options } = session;
       const { tenant } = options;
       const { storeStatus } = await session.client.mesh.getMeshStatus({ tenant }, { signal });
@@ -32,11 +39,11 @@ export function addAcceptCommand(store: Command, context: CliContext): void {
       }
       if (yes !== true) {
         session.print({ accepted: false, doubt: meshService.StoreDoubt.toJSON(doubt) }, () =>
-          [doubtText(doubt), UNDECIDED].join('\n'),
+          [doubtText(doubt), undecided(doubt)].join('\n'),
         );
         throw new SaidError('the store is in doubt');
       }
-      const { foundClusterId, foundRevision } = doubt;
+      const { foundClusterId, foundRevision } = found === undefined ? doubt : parseFound(found);
       await session.client.mesh.acceptStore({ foundClusterId, foundRevision }, { signal });
       session.print({ accepted: true, doubt: meshService.StoreDoubt.toJSON(doubt) }, () =>
         [
@@ -51,7 +58,19 @@ export function addAcceptCommand(store: Command, context: CliContext): void {
   });
 }
 
-const UNDECIDED = 'Nothing was changed: add --yes to take this store as it is, or bring the right one back.';
+function undecided({ foundRevision, foundClusterId }: meshService.StoreDoubt): string {
+  const found = `--found ${foundRevision}@${foundClusterId}`;
+  return `Nothing was changed: add --yes ${found} to take this store as it is, or bring the right one back.`;
+}
+
+/** Throws UsageError. */
+function parseFound(text: string): meshService.AcceptStoreRequest {
+  const [, revision, foundClusterId] = /^(\d{1,18})@(\S+)$/.exec(text) ?? [];
+  if (revision === undefined || foundClusterId === undefined) {
+    throw new UsageError(`--found ${text}: allowed is what "npx bms store accept" shows, such as 42@cdf818194e3a8c32`);
+  }
+  return { foundRevision: BigInt(revision), foundClusterId };
+}
 
 /** What a person needs to decide. */
 export function doubtText(doubt: meshService.StoreDoubt): string {

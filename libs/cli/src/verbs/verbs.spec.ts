@@ -265,7 +265,7 @@ describe('the verbs', () => {
       expect(stderr).toBe('');
       expect(exitCode).toBe(1);
       expect(stdout).toContain('found  revision 4 of cluster c2');
-      expect(stdout).toContain('Nothing was changed: add --yes to take this store as it is');
+      expect(stdout).toContain('Nothing was changed: add --yes --found 4@c2 to take this store as it is');
       expect(bms.mesh.requestsOf('AcceptStore')).toEqual([]);
     });
 
@@ -275,7 +275,14 @@ describe('the verbs', () => {
       expect(JSON.parse(stdout)).toMatchObject({ accepted: false, doubt: { reason: 'the store was wiped' } });
     });
 
-    it('store accept --yes: takes exactly what was looked at', async () => {
+    it('store accept --yes --found: names what was shown, and not what is found by now', async () => {
+      await bms.run('store', 'accept', '--yes', '--found', '3@c1');
+      expect(bms.mesh.requestsOf('AcceptStore')).toEqual([{ foundClusterId: 'c1', foundRevision: 3n }]);
+      const { exitCode, stderr } = await bms.run('store', 'accept', '--yes', '--found', 'c1');
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining('--found c1: allowed is what')]);
+    });
+
+    it('store accept --yes: takes what is found', async () => {
       const { exitCode, stdout } = await bms.run('store', 'accept', '--yes');
       expect(exitCode).toBe(0);
       expect(stdout).toContain('The store is taken as it is, at revision 4 of cluster c2.');
