@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { AnswerFrames, type FrameVisitor } from './answer-frames';
+import { GRPC_PREFIX_BYTES, matches } from './answer-bytes';
 import { HeaderBlock } from './answer-status';
 import { preface, windowUpdate, WINDOW_AT_FIRST, WINDOW_MAX } from './preface';
 import { frameHead, type RequestTemplate } from './request-template';
@@ -10,7 +11,6 @@ const [END_STREAM, ACK, END_HEADERS, PADDED] = [0x1, 0x1, 0x4, 0x8] as const;
 const [MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE] = [3, 4] as const;
 const STREAM_MAX = 2 ** 31 - 1;
 const REPLENISH_BYTES = 2 ** 28;
-const GRPC_PREFIX_BYTES = 5;
 
 /** One call under way. */
 interface Call {
@@ -243,13 +243,4 @@ export class LoadConnection implements FrameVisitor {
       if (!this.socket.destroyed) this.socket.write(out.length === 1 ? (out[0] as Buffer) : Buffer.concat(out));
     });
   }
-}
-
-/** Whether the bytes are those of gRPC's prefix and the expected message, from `at` on. */
-function matches(expected: Buffer, at: number, bytes: Buffer, start: number, end: number): boolean {
-  const skip = Math.max(0, GRPC_PREFIX_BYTES - at);
-  const from = start + skip;
-  if (from >= end) return true;
-  const offset = at + skip - GRPC_PREFIX_BYTES;
-  return expected.compare(bytes, from, end, offset, offset + (end - from)) === 0;
 }

@@ -91,6 +91,11 @@ describe('a load run', () => {
       (stream: ServerHttp2Stream) => answer(stream, ANSWER.subarray(0, 9), '0'),
     ],
     [
+      'a byte more',
+      'the answer has other bytes',
+      (stream: ServerHttp2Stream) => answer(stream, Buffer.from(`${ANSWER.toString()}!`), '0'),
+    ],
+    [
       'an HTTP status',
       'the HTTP status is not 200',
       (stream: ServerHttp2Stream) => {

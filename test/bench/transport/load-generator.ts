@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { GRPC_PREFIX_BYTES } from '../load/answer-bytes';
 import { h2load, h2loadVersion } from '../load/h2load';
 import type { LoadJob, LoadResult, Pace } from '../load/load-job';
 import { startLoad } from '../load/start-load';
@@ -7,7 +8,6 @@ import type { Side } from '../sides/side';
 import type { Measurement } from './measurement';
 import type { Workload } from './workload';
 
-const GRPC_PREFIX_BYTES = 5;
 /** Of all that are in flight together. */
 const PILOT_ROUNDS = 5;
 /** Requests of an open loop come in steps of a millisecond, as from callers whose timers know no less. */
