@@ -1,13 +1,15 @@
 import { CODE_BITS, CODES } from '../hpack/huffman-code';
 import { STATIC_FIELDS, staticName, staticValue } from '../hpack/static-table';
 
+const TABLE_BYTES_MAX = 4_096;
+
 /**
  * Reads header blocks bit by bit, as RFC 7541 writes it down, with no eye on speed: a second opinion on what is sent. Of what it tests it
  * takes the two tables of the appendices only. Throws on what is not HPACK.
  */
 export class HeaderReader {
   private readonly remembered: (readonly [name: string, value: string])[] = [];
-  private sizeMaxBytes = 4_096;
+  private sizeMaxBytes = TABLE_BYTES_MAX;
 
   read(block: Buffer): readonly string[] {
     const at = new Cursor(block);
@@ -15,8 +17,7 @@ export class HeaderReader {
     while (!at.end) {
       const first = at.peek();
       if ((first & 0xe0) === 0x20) {
-        this.sizeMaxBytes = at.integer(5);
-        this.shrink();
+        this.resize(at.integer(5));
       } else if ((first & 0x80) !== 0) {
         fields.push(...this.entry(at.integer(7)));
       } else {
@@ -36,6 +37,13 @@ export class HeaderReader {
     const entry = this.remembered[index - STATIC_FIELDS - 1];
     if (entry === undefined) throw new Error(`HPACK: there is no entry ${index}`);
     return entry;
+  }
+
+  /** Nobody has to use a larger table than HTTP/2's own, and ours never does, whatever it is offered. */
+  private resize(sizeBytes: number): void {
+    if (sizeBytes > TABLE_BYTES_MAX) throw new Error(`HPACK: a table of ${sizeBytes} bytes`);
+    this.sizeMaxBytes = sizeBytes;
+    this.shrink();
   }
 
   private remember(name: string, value: string): void {

@@ -138,7 +138,11 @@ export class RawPeer {
    * @param what completes "waited for", in the error of a frame that does not come within `patienceMs` or before the end
    */
   async next(what: string, match: FrameMatch, patienceMs = PATIENCE_MS): Promise<RawFrame> {
-    const found = await within(this.find(match), () => `${what}; ${this.situation()}`, patienceMs);
+    const search = { match, over: false };
+    // Whoever no longer waits takes nothing from those who come later.
+    const found = await within(this.find(search), () => `${what}; ${this.situation()}`, patienceMs).finally(
+      () => (search.over = true),
+    );
     if (found === undefined) throw new Error(`the connection ended before ${what}; ${this.situation()}`);
     return found;
   }
@@ -183,13 +187,14 @@ export class RawPeer {
     await this.end;
   }
 
-  private async find(match: FrameMatch): Promise<RawFrame | undefined> {
-    for (;;) {
-      const at = this.waiting.findIndex(match);
+  private async find(search: { readonly match: FrameMatch; over: boolean }): Promise<RawFrame | undefined> {
+    while (!search.over) {
+      const at = this.waiting.findIndex(search.match);
       if (at >= 0) return this.waiting.splice(at, 1)[0];
       if (this.hasEnded) return undefined;
       await new Promise<void>((resolve) => this.wakers.add(resolve));
     }
+    return undefined;
   }
 
   private receive(chunk: Buffer): void {
