@@ -8,7 +8,7 @@ import { indexedField, literalBlock, rememberedField, tableSizeUpdate } from './
 import { answerOn, rawCall } from './raw-call';
 import { dataFrame, headersFrame, rawFrame, resetFrame } from './raw-frame';
 import { RawListener } from './raw-listener';
-import { RawPeer } from './raw-peer';
+import { RawPeer, type FrameMatch } from './raw-peer';
 
 // Node's own HTTP/2 is the other end here: what the peer says must be right in its eyes, before it judges others.
 
@@ -82,6 +82,15 @@ describe('a raw client', () => {
     await expect(peer.next('a miracle', () => false, 20)).rejects.toThrow(/waited 20 ms for a miracle; it is open/);
     peer.send(PREFACE, rawFrame(FrameType.DATA, 0, 0));
     await expect(peer.next('a miracle', () => false)).rejects.toThrow(/ended before a miracle.*GOAWAY/);
+  });
+
+  test('takes nothing away from later ones when it has given a search up', async () => {
+    const peer = await RawPeer.open(await echoServer());
+    const isAnswer: FrameMatch = ({ type }) => type === FrameType.HEADERS;
+    await expect(peer.next('an answer', isAnswer, 5)).rejects.toThrow(/waited/);
+    peer.send(headersFrame(1, literalBlock(callFields('/a.B/C')), { end: true }));
+    expect((await peer.next('an answer', isAnswer)).streamId).toBe(1);
+    await peer.close();
   });
 });
 
