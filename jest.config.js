@@ -4,10 +4,13 @@ module.exports = {
   testEnvironmentOptions: { customExportConditions: ['@bms/source', 'node', 'node-addons'] },
   roots: ['<rootDir>/libs', '<rootDir>/services', '<rootDir>/scripts', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
-  // Take long, much disk, or a machine that lets them: `npm run test:etcd`, `test:hosts`, `test:gpu` and `test:large` run them.
+  // Take long, much disk, or a machine that lets them: `npm run test:etcd`, `test:hosts`, `test:gpu`, `test:large` and `test:bench`
+  // run them.
   testPathIgnorePatterns: [
     '/node_modules/',
-    ...(process.env.BMS_LATER === '1' ? [] : ['/test/e2e/(etcd-chaos|hosts|gpu|large-model)\\.spec\\.ts$']),
+    ...(process.env.BMS_LATER === '1'
+      ? []
+      : ['/test/(e2e/(etcd-chaos|hosts|gpu|large-model)|bench/(transport/transport-)?benchmarks)\\.spec\\.ts$']),
   ],
   modulePathIgnorePatterns: ['/dist/'],
   transform: {
