@@ -9,6 +9,8 @@ import { startEtcdCluster, type EtcdCluster } from './testkit/etcd-cluster';
 
 /** How much longer than etcd's own election, which takes what chance gives it, writes may stand still when a leader dies. */
 const BEHIND_ELECTION_MAX_MS = 1_000;
+/** The longest that writes may stand still when a leader is killed, its election included. */
+const KILLED_GAP_MAX_MS = 3_000;
 
 jest.setTimeout(60_000);
 
@@ -78,6 +80,7 @@ describeWithEtcd('three etcds', () => {
       expect([...acknowledged].filter(([id, revision]) => told.get(id) !== revision)).toEqual([]);
       expect(lease.lost.aborted).toBe(false);
       expect(gapMs - electionMs).toBeLessThan(BEHIND_ELECTION_MAX_MS);
+      if (fate === 'killed') expect(gapMs).toBeLessThan(KILLED_GAP_MAX_MS);
       expect(unknown).toBeLessThanOrEqual(2);
       await watch.stop();
     },
