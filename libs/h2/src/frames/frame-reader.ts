@@ -47,11 +47,6 @@ export class FrameReader {
     this.prefaceBytes = expectsPreface ? 0 : PREFACE.length;
   }
 
-  /** Whether a frame has begun whose rest has not come yet. */
-  get insideFrame(): boolean {
-    return this.inPayload || this.headBytes > 0;
-  }
-
   /** Whether the peer has shown that it speaks HTTP/2. */
   get begun(): boolean {
     return this.prefaceBytes === PREFACE.length;

@@ -10,15 +10,3 @@ export class ConnectionError extends Error {
     super(`${errorCodeName(code)}: ${why}`);
   }
 }
-
-/** The peer broke the rules of one stream: RST_STREAM with the code. */
-export class StreamError extends Error {
-  override readonly name = 'StreamError';
-  constructor(
-    readonly streamId: number,
-    readonly code: ErrorCode,
-    why: string,
-  ) {
-    super(`${errorCodeName(code)} on stream ${streamId}: ${why}`);
-  }
-}
